@@ -1,0 +1,142 @@
+/*
+ * A process boundary is a table: type, exact length, direction, descriptors.
+ * Anything off the table is a broken or compromised peer; the caller ends the
+ * connection. Bodies are copied out before they are read.
+ */
+#ifndef DAEMON_IPC_H
+#define DAEMON_IPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/ipc.def"
+#include "wasmd/cleanup.h"
+#include "wasmd/limits.h"
+
+#define IPC_VERSION 1
+#define IPC_MAX_FDS 40
+
+enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE };
+
+enum ipc_type {
+#define MSG(name, num, from, to, fds, why) IPC_##name = (num),
+	WASMD_MSGS(MSG)
+#undef MSG
+};
+
+/* Strings are NUL terminated within their arrays; the receiver checks. */
+struct msg_priv_zygote {
+	uint64_t req;
+	char tenant[LIM_NAME];
+	uint8_t digest[32];
+};
+
+struct msg_priv_mount {
+	uint64_t req;
+	char tenant[LIM_NAME];
+	char host[LIM_PATH_BYTES];
+	uint32_t write;
+	uint32_t pad;
+};
+
+struct msg_priv_ok {
+	uint64_t req;
+	int64_t pid; /* the zygote's, in the host's namespace; else 0 */
+};
+
+struct msg_priv_failed {
+	uint64_t req;
+	int32_t code; /* enum err_code */
+	char msg[320], hint[200];
+	uint32_t pad;
+};
+
+struct msg_priv_fences {
+	uint32_t stand;    /* enum policy_fence bits that work on this kernel */
+	uint32_t degraded; /* bits the operator allows to be missing */
+	uint32_t landlock_abi;
+	uint32_t privileged; /* 1: started as root */
+	char missing[320]; /* a sentence for each that does not stand; "" for none */
+};
+
+struct msg_zyg_ready {
+	uint32_t version; /* IPC_VERSION */
+	uint32_t n_imports, n_exports, memory_pages, memory_max_pages;
+	uint32_t has_start; /* exports _start */
+	uint64_t n_funcs;
+	uint64_t load_ns; /* from exec to here */
+	char build[40];
+};
+
+struct msg_zyg_bad {
+	int32_t code; /* enum err_code */
+	char msg[320], hint[200];
+};
+
+enum { STREAM_NULL, STREAM_FD, STREAM_RING };
+
+/* Descriptors, in this order: policy image, task, slot, doorbell (an eventfd
+ * of the front), then one per stream that is STREAM_FD, then n_mounts mounts. */
+struct msg_zyg_start {
+	uint64_t seq; /* the front's number for the instance */
+	uint64_t tenant, generation;
+	uint64_t wall_ns, cpu_ns; /* 0: no limit */
+	uint64_t env_len; /* reserved, 0 */
+	uint8_t stream[3];
+	uint8_t n_mounts;
+	uint32_t degraded; /* enum policy_fence bits that may be missing */
+};
+
+struct msg_zyg_started {
+	uint64_t seq;
+	int64_t pid; /* within the zygote's namespace */
+};
+
+enum { ZYG_WAKE, ZYG_KILL };
+
+struct msg_zyg_kill {
+	uint64_t seq;
+	uint32_t how;   /* ZYG_WAKE: stop is set, wake it; ZYG_KILL: SIGKILL */
+	uint32_t cause; /* enum cause, handed back in zyg_exited */
+};
+
+struct msg_zyg_exited {
+	uint64_t seq;
+	int32_t wait_status; /* as wait(2) gives it */
+	uint32_t cause;      /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
+	uint64_t cpu_ns, wall_ns, rss_bytes;
+};
+
+union ipc_body {
+#define MSG(name, num, from, to, fds, why) struct msg_##name name;
+	WASMD_MSGS(MSG)
+#undef MSG
+};
+
+struct ipc_msg {
+	uint32_t type;
+	uint32_t n_fds;
+	int fds[IPC_MAX_FDS]; /* owned by whoever holds the message; take or close */
+	union ipc_body body;
+};
+
+/* SOCK_SEQPACKET, both ends close-on-exec and non-blocking as asked. */
+MUST_CHECK int ipc_pair(int ret[2], bool nonblock);
+
+/* Sends one message; @fds are borrowed. 0, -EAGAIN, or another -errno. */
+MUST_CHECK int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds,
+			size_t n_fds);
+
+/* Receives one message meant for @me from @peer. 1: *m holds it; 0: nothing
+ * yet; -EPIPE: the peer is gone; -EPROTO: off the table. Received descriptors
+ * are close-on-exec. */
+MUST_CHECK int ipc_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m);
+
+/* Closes what is left of m->fds. */
+void ipc_msg_done(struct ipc_msg *m);
+
+/* true when @s, @size bytes of a message, is NUL terminated. */
+bool ipc_str_ok(const char *s, size_t size);
+
+#endif

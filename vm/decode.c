@@ -218,8 +218,9 @@ static int refuse_version(const uint8_t *p, struct err *e)
 			e, ERR_MALFORMED,
 			"offset 0x4: unknown binary version 0x%x; this engine reads version 1",
 			version | layer << 16);
-	err_set(e, ERR_UNSUPPORTED,
-		"offset 0x4: this is a component; this engine runs core modules");
+	err_set(e, ERR_MALFORMED,
+		"offset 0x4: unknown binary version: this is a component; "
+		"this engine runs core modules");
 	return err_hint(e, "build a core module: target wasm32-wasip1 (wasm32-wasi), "
 			   "without a componentizing step");
 }

@@ -16,8 +16,8 @@
 #include "wasmd/limits.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/wasmd/config.json"
-#define CONFIG_STATE_DIR "/var/lib/wasmd"
-#define CONFIG_SELF_TENANT "self" /* name when the user has none */
+#define CONFIG_STATE_DIR    "/var/lib/wasmd"
+#define CONFIG_SELF_TENANT  "self" /* name when the user has none */
 
 /* A host directory that this tenant's policies may name, with all below it. */
 struct config_mount {
@@ -27,25 +27,25 @@ struct config_mount {
 
 struct config_tenant {
 	char *name;
-	uint32_t index;      /* position in the file: the tenant's number */
-	uid_t uid;           /* run-as; never 0 */
+	uint32_t index; /* position in the file: the tenant's number */
+	uid_t uid;	/* run-as; never 0 */
 	gid_t gid;
-	gid_t *groups;       /* supplementary */
+	gid_t *groups; /* supplementary */
 	size_t n_groups;
-	uid_t *clients;      /* uids that may act for it */
+	uid_t *clients; /* uids that may act for it */
 	size_t n_clients;
 	struct config_mount *mounts; /* the ceiling */
 	size_t n_mounts;
-	bool fds;            /* directories passed by clients are taken */
+	bool fds; /* directories passed by clients are taken */
 };
 
 struct config {
 	struct config_tenant *tenants;
 	size_t n_tenants;
-	char *front_user;    /* never NULL: "wasmd" */
+	char *front_user; /* never NULL: "wasmd" */
 	uint32_t socket_mode;
-	char *socket_group;  /* NULL: the front's own group */
-	uint32_t degraded;   /* enum policy_fence bits that may be missing */
+	char *socket_group; /* NULL: the front's own group */
+	uint32_t degraded;  /* enum policy_fence bits that may be missing */
 };
 
 /* Parses @fd from its beginning (stays open). ERR_USAGE with the place. */

@@ -199,8 +199,8 @@ static int ask_mounts(struct live *l, const struct who *who, struct err *e)
 	for (size_t i = 0; i < doc->n_mounts; i++) {
 		l->n_mounts++;
 		if (priv_mount(l->front->priv, l->inst->tenant, doc->mounts[i].host,
-			       doc->mounts[i].write, who->conn, on_mount, &l->mounts[i],
-			       &l->mounts[i].call, e) < 0)
+			       doc->mounts[i].tmpfs, doc->mounts[i].write, who->conn, on_mount,
+			       &l->mounts[i], &l->mounts[i].call, e) < 0)
 			return e->code;
 		l->mounts_pending++;
 	}

@@ -7,7 +7,8 @@
 #include "daemon/roles.h"
 #include "daemon/task.h"
 
-#define POLICIES_KEPT 128 /* compiled ones in the cache; the oldest unused leaves */
+#define TMPFS_MAX     (1ull << 40) /* its size travels as 32 bits of KiB */
+#define POLICIES_KEPT 128	   /* compiled ones in the cache; the oldest unused leaves */
 
 struct policies {
 	struct policy_ref *first; /* most recent first; each holds one reference */
@@ -82,18 +83,14 @@ static void trim(struct policies *p)
 	}
 }
 
-/* What this version can't give must be refused, not silently left out. */
-static int check_known(const struct policy *p, struct err *e)
+static int check_counts(const struct policy *p, struct err *e)
 {
-	for (size_t i = 0; i < p->n_mounts; i++)
-		if (p->mounts[i].host == NULL) {
-			(void)err_set(e, ERR_UNSUPPORTED,
-				      "line %u: tmpfs mounts are not served by this version",
-				      p->mounts[i].line);
-			return err_hint(e, "mount a host directory with \"host\" instead");
-		}
 	if (p->n_mounts > LIM_PREOPENS)
 		return err_set(e, ERR_LIMIT, "%zu mounts, at most %u", p->n_mounts, LIM_PREOPENS);
+	for (size_t i = 0; i < p->n_mounts; i++)
+		if (p->mounts[i].host == NULL && p->mounts[i].tmpfs > TMPFS_MAX)
+			return err_set(e, ERR_LIMIT, "line %u: a tmpfs has at most 1 TiB",
+				       p->mounts[i].line);
 	return 0;
 }
 
@@ -102,7 +99,7 @@ static int lower(struct policy_ref *r, const char *text, struct err *e)
 	CLEANUP(free_p) void *image = NULL;
 	size_t len = 0;
 
-	if (policy_parse(text, strlen(text), &r->doc, e) < 0 || check_known(r->doc, e) < 0 ||
+	if (policy_parse(text, strlen(text), &r->doc, e) < 0 || check_counts(r->doc, e) < 0 ||
 	    policy_compile(r->doc, roles_syscalls(ROLE_WORKER), &image, &len, e) < 0)
 		return e->code;
 	if (sealed_memfd("wasmd-policy", image, len, &r->image) < 0)

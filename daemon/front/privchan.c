@@ -164,8 +164,8 @@ int priv_zygote(struct privchan *p, const char *tenant, const uint8_t *digest, i
 	return 0;
 }
 
-int priv_mount(struct privchan *p, const char *tenant, const char *host, bool write, int client,
-	       priv_fn *done, void *arg, struct priv_call **ret, struct err *e)
+int priv_mount(struct privchan *p, const char *tenant, const char *host, uint64_t tmpfs, bool write,
+	       int client, priv_fn *done, void *arg, struct priv_call **ret, struct err *e)
 {
 	struct priv_call *c = call_new(p, done, arg, e);
 	struct msg_priv_mount m = { 0 };
@@ -174,8 +174,10 @@ int priv_mount(struct privchan *p, const char *tenant, const char *host, bool wr
 		return e->code;
 	m.req = c->req;
 	m.write = write;
+	m.tmpfs_kib = host == NULL ? (uint32_t)((tmpfs + 1023) / 1024) : 0;
 	(void)snprintf(m.tenant, sizeof(m.tenant), "%s", tenant);
-	if ((size_t)snprintf(m.host, sizeof(m.host), "%s", host) >= sizeof(m.host)) {
+	if ((size_t)snprintf(m.host, sizeof(m.host), "%s", host != NULL ? host : "") >=
+	    sizeof(m.host)) {
 		free(c);
 		return err_set(e, ERR_LIMIT, "the host path of a mount is longer than %zu bytes",
 			       sizeof(m.host) - 1);

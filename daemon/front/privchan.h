@@ -19,8 +19,9 @@ struct privchan *privchan_free(struct privchan *p);
 MUST_CHECK int priv_zygote(struct privchan *p, const char *tenant, const uint8_t *digest,
 			   int client, int module, priv_fn *done, void *arg, struct priv_call **ret,
 			   struct err *e);
-MUST_CHECK int priv_mount(struct privchan *p, const char *tenant, const char *host, bool write,
-			  int client, priv_fn *done, void *arg, struct priv_call **ret,
+/* @host NULL: a fresh tmpfs of @tmpfs bytes. */
+MUST_CHECK int priv_mount(struct privchan *p, const char *tenant, const char *host, uint64_t tmpfs,
+			  bool write, int client, priv_fn *done, void *arg, struct priv_call **ret,
 			  struct err *e);
 /* The answer will be dropped, its descriptor closed. NULL is fine. */
 void priv_forget(struct priv_call *c);

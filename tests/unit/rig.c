@@ -14,8 +14,10 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "daemon/locked/confine.h"
 #include "daemon/locked/filter.h"
 #include "daemon/task.h"
+#include "wasmd/policy.h"
 
 static int memfd_of(const char *text)
 {

@@ -272,7 +272,7 @@ static const struct probe {
 	{ "kill of the zygote", p_kill, KILLED, false },
 	{ "kill of everybody", p_kill_all, KILLED, false },
 	{ "fork", p_fork, KILLED, false },
-	{ "clone3", p_clone3, KILLED, false },
+	{ "clone3", p_clone3, -ENOSYS, false },
 	{ "unshare", p_unshare, KILLED, false },
 	{ "setresuid", p_setuid, KILLED, false },
 	{ "mount", p_mount, KILLED, false },

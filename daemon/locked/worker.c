@@ -236,12 +236,13 @@ static void on_wake(int sig)
 static int prepare(struct worker *w, struct err *e)
 {
 	struct sigaction wake = { .sa_handler = on_wake };
-	sigset_t none;
+	sigset_t held;
 
-	sigemptyset(&none);
+	sigemptyset(&held);
+	sigaddset(&held, SIGUSR1); /* comes in only where wasi waits */
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigaction(SIGUSR1, &wake, NULL);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)sigprocmask(SIG_SETMASK, &held, NULL);
 	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
 		return e->code;
 	return cell_lock(&w->cell, e);

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "daemon/locked/confine.h"
 #include "daemon/locked/worker.h"
 #include "wasmd/api.h"
 #include "wasmd/vec.h"
@@ -373,42 +372,11 @@ static void set_signals(void)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1); /* a child is born with it held back */
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)sigaction(SIGCHLD, &child, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)fcntl(ZYGOTE_CHANNEL_FD, F_SETFL, O_NONBLOCK);
-}
-
-/* The zygote's own domain: nothing that instances are granted later. */
-static int lock_up(const struct zygote *z, struct err *e)
-{
-	static const int keep[] = { 0, 1, 2, ZYGOTE_CHANNEL_FD, ZYGOTE_MODULE_FD };
-	static const struct confine_limit limits[] = {
-		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_MEMLOCK, 0 },
-		{ RLIMIT_MSGQUEUE, 0 },
-		{ RLIMIT_NOFILE, ZYGOTE_FDS },
-	};
-	const struct landlock_domain domain = {
-		.fs = LL_FS_EXECUTE | LL_FS_MAKE_CHAR | LL_FS_MAKE_BLOCK | LL_FS_IOCTL_DEV,
-		.net = LL_NET_TCP,
-		.scoped = LL_SCOPES,
-	};
-	struct confine c = {
-		.role = ROLE_ZYGOTE,
-		.keep = keep,
-		.n_keep = ARRAY_LEN(keep),
-		.limits = limits,
-		.n_limits = ARRAY_LEN(limits),
-		.empty_root = true,
-		.drop_caps = true,
-		.domain = &domain,
-		.degraded = z->degraded,
-	};
-
-	if (confine_filter(ZYGOTE_FILTER_FD, &c.filter, e) < 0)
-		return e->code;
-	return confine(&c, e);
 }
 
 int main(int argc, char **argv)
@@ -418,7 +386,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 
 	z.degraded = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	if (lock_up(&z, &e) < 0 || load(&z, &code, &e) < 0)
+	if (zygote_lock(z.degraded, &e) < 0 || load(&z, &code, &e) < 0)
 		refuse(&e);
 	set_signals();
 	if (say_ready(&z, code) < 0)

@@ -74,8 +74,7 @@ static void pass_env(char **envp, size_t room)
 
 _Noreturn static void be_front(const struct front *f, int channel)
 {
-	char *argv[] = { "wasmd-front", (char *)(uintptr_t)f->state_dir,
-			 (char *)(uintptr_t)f->socket_path, NULL };
+	const char *argv[] = { "wasmd-front", f->state_dir, f->socket_path, NULL };
 	char *envp[8];
 	sigset_t none;
 

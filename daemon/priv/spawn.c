@@ -117,8 +117,9 @@ static int arrange_fds(struct birth *b)
 
 _Noreturn static void be_born(struct birth *b)
 {
-	char degraded[16], *argv[] = { "wasmd-zygote", degraded, NULL };
-	char *envp[] = { "LANG=C", NULL };
+	char degraded[16];
+	const char *argv[] = { "wasmd-zygote", degraded, NULL };
+	const char *envp[] = { "LANG=C", NULL };
 	sigset_t none;
 	char go;
 

@@ -17,7 +17,7 @@
 #define IPC_VERSION 1
 #define IPC_MAX_FDS 40
 
-enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE };
+enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE, IPC_OPENER };
 
 enum ipc_type {
 #define MSG(name, num, from, to, fds, why) IPC_##name = (num),
@@ -35,9 +35,9 @@ struct msg_priv_zygote {
 struct msg_priv_mount {
 	uint64_t req;
 	char tenant[LIM_NAME];
-	char host[LIM_PATH_BYTES];
+	char host[LIM_PATH_BYTES]; /* "": a fresh tmpfs; its fd is then the only need */
 	uint32_t write;
-	uint32_t pad;
+	uint32_t tmpfs_kib;        /* size of that tmpfs */
 };
 
 struct msg_priv_ok {
@@ -106,6 +106,11 @@ struct msg_zyg_exited {
 	int32_t wait_status; /* as wait(2) gives it */
 	uint32_t cause;      /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
 	uint64_t cpu_ns, wall_ns, rss_bytes;
+};
+
+struct msg_opener_done {
+	int32_t error; /* 0 or an errno */
+	uint32_t pad;
 };
 
 union ipc_body {

@@ -1,0 +1,190 @@
+/*
+ * Furnishing and locking a worker's cell.
+ */
+#include "daemon/locked/cell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "daemon/locked/confine.h"
+#include "wasmd/api.h"
+
+#define SCRATCH_FD  128		/* above every fixed number and what a message brings */
+#define SPARE_FDS   16u		/* held for a moment while a path is walked */
+#define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
+#define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
+
+enum { FD_POLICY, FD_TASK, FD_SLOT, FD_DOORBELL, FD_STREAMS };
+
+static size_t n_streams(const struct msg_zyg_start *ask)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 3; i++)
+		n += ask->stream[i] == STREAM_FD;
+	return n;
+}
+
+static int check_ask(const struct msg_zyg_start *ask, uint32_t n_fds, struct err *e)
+{
+	for (int i = 0; i < 3; i++)
+		if (ask->stream[i] > STREAM_RING)
+			return err_set(e, ERR_PEER, "stream %d is of unknown kind", i);
+	if (ask->n_mounts > LIM_PREOPENS || n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts)
+		return err_set(e, ERR_PEER, "the start message has %u descriptors", n_fds);
+	return 0;
+}
+
+/* The slot may not shrink under us, or a write would be a SIGBUS. */
+static int map_slot(struct cell *c, int fd, struct err *e)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *p;
+
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd, &st) < 0 ||
+	    st.st_size != SLOT_BYTES)
+		return err_set(e, ERR_PEER, "the slot is no sealed memfd of %u bytes", SLOT_BYTES);
+	p = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_PEER, "the slot: %s", strerror(errno));
+	c->slot = p;
+	return 0;
+}
+
+static int load_policy(struct cell *c, int fd, struct err *e)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *p;
+
+	if (seals < 0 || (seals & F_SEAL_WRITE) == 0 || fstat(fd, &st) < 0 || st.st_size <= 0 ||
+	    st.st_size > LIM_POLICY_IMAGE)
+		return err_set(e, ERR_PEER, "the policy image is no sealed memfd");
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_PEER, "the policy image: %s", strerror(errno));
+	if (policy_load(p, (size_t)st.st_size, &c->judge, e) < 0)
+		return err_prefix(e, "loading the policy");
+	if (policy_judge_n_mounts(c->judge) != c->ask.n_mounts)
+		return err_set(e, ERR_PEER, "the policy has %zu mounts, the start message %u",
+			       policy_judge_n_mounts(c->judge), c->ask.n_mounts);
+	return 0;
+}
+
+/* Out of the way first, so that no target is trodden on before it has moved.
+ * Streams that are none stay the zygote's /dev/null. */
+static int arrange_fds(const struct cell *c, struct ipc_msg *m)
+{
+	uint32_t next = FD_STREAMS;
+
+	for (uint32_t i = FD_DOORBELL; i < m->n_fds; i++) {
+		int fd = fcntl(m->fds[i], F_DUPFD_CLOEXEC, SCRATCH_FD);
+
+		if (fd < 0)
+			return -1;
+		(void)close(m->fds[i]);
+		m->fds[i] = fd;
+	}
+	if (dup2(m->fds[FD_DOORBELL], CELL_DOORBELL_FD) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		if (c->ask.stream[i] == STREAM_FD && dup2(m->fds[next++], i) < 0)
+			return -1;
+	for (int i = 0; i < c->ask.n_mounts; i++)
+		if (dup2(m->fds[next++], CELL_MOUNT_FD + i) < 0)
+			return -1;
+	return 0;
+}
+
+int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e)
+{
+	c->ask = m->body.zyg_start;
+	if (check_ask(&c->ask, m->n_fds, e) < 0 || map_slot(c, m->fds[FD_SLOT], e) < 0 ||
+	    load_policy(c, m->fds[FD_POLICY], e) < 0 || task_read(m->fds[FD_TASK], &c->task, e) < 0)
+		return e->code;
+	if (arrange_fds(c, m) < 0)
+		return err_set(e, ERR_INTERNAL, "arranging descriptors: %s", strerror(errno));
+	return 0;
+}
+
+static uint64_t whole_seconds(uint64_t ns)
+{
+	return ns / 1000000000u + 2; /* the zygote is exact; this holds without it */
+}
+
+static size_t fill_limits(const struct cell *c, struct confine_limit *to)
+{
+	const struct policy_limits *l = policy_judge_limits(c->judge);
+	uint64_t fds = l->fds != 0 && l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS;
+	size_t n = 0;
+
+	to[n++] = (struct confine_limit){ RLIMIT_CORE, 0 };
+	to[n++] = (struct confine_limit){ RLIMIT_NPROC, 0 };
+	to[n++] = (struct confine_limit){ RLIMIT_MEMLOCK, 0 };
+	to[n++] = (struct confine_limit){ RLIMIT_NOFILE,
+					  CELL_MOUNT_FD + c->ask.n_mounts + fds + SPARE_FDS };
+	if (l->disk != 0)
+		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, l->disk };
+	if (c->ask.cpu_ns != 0)
+		to[n++] = (struct confine_limit){ RLIMIT_CPU, whole_seconds(c->ask.cpu_ns) };
+	if (l->memory != 0)
+		to[n++] = (struct confine_limit){ RLIMIT_DATA, l->memory + l->stack + CELL_MEMORY +
+								       CODE_FACTOR * c->code };
+	return n;
+}
+
+static size_t fill_rules(const struct cell *c, struct landlock_rule *to)
+{
+	size_t n = policy_judge_n_mounts(c->judge);
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct landlock_rule){ CELL_MOUNT_FD + (int)i,
+						policy_judge_mount(c->judge, i).landlock };
+	return n;
+}
+
+int cell_lock(struct cell *c, struct err *e)
+{
+	struct landlock_rule rules[LIM_PREOPENS];
+	struct confine_limit limits[8];
+	int keep[CELL_MOUNT_FD + LIM_PREOPENS];
+	struct landlock_domain domain = {
+		.fs = policy_judge_landlock_handled(c->judge),
+		.net = LL_NET_TCP,
+		.scoped = LL_SCOPES,
+		.rules = rules,
+		.n_rules = fill_rules(c, rules),
+	};
+	struct confine how = {
+		.role = ROLE_WORKER,
+		.keep = keep,
+		.n_keep = CELL_MOUNT_FD + (size_t)c->ask.n_mounts,
+		.limits = limits,
+		.n_limits = fill_limits(c, limits),
+		.domain = &domain,
+		.filter = policy_judge_seccomp(c->judge),
+		.degraded = c->ask.degraded,
+	};
+
+	for (size_t i = 0; i < how.n_keep; i++)
+		keep[i] = (int)i;
+	return confine(&how, e);
+}
+
+void cell_report_failure(const struct cell *c, const struct err *e)
+{
+	struct slot_report *r;
+
+	if (c->slot == NULL)
+		return;
+	r = &slot_ctl(c->slot)->report;
+	r->cause = CAUSE_FAILED;
+	(void)snprintf(r->message, sizeof(r->message), "%s%s%s%s", e->msg,
+		       e->hint[0] != '\0' ? " (" : "", e->hint, e->hint[0] != '\0' ? ")" : "");
+	atomic_thread_fence(memory_order_release);
+	r->done = 1;
+}

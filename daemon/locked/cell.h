@@ -1,0 +1,37 @@
+/*
+ * The cell: what one worker is given and shut into. Made of one zyg_start
+ * message; knows the policy's fences, not the guest.
+ */
+#ifndef DAEMON_LOCKED_CELL_H
+#define DAEMON_LOCKED_CELL_H
+
+#include "daemon/ipc.h"
+#include "daemon/locked/landlock.h"
+#include "daemon/slot.h"
+#include "daemon/task.h"
+#include "wasmd/policy.h"
+
+enum {
+	CELL_DOORBELL_FD = 3, /* after the standard streams */
+	CELL_MOUNT_FD,	      /* the first of the mounts */
+};
+
+struct cell {
+	struct msg_zyg_start ask;
+	struct policy_judge *judge;
+	struct task task;
+	void *slot;  /* NULL until it is mapped: nobody can be told why */
+	size_t code; /* bytes of the module, for the bound on memory */
+};
+
+/* Takes the message's descriptors to their fixed numbers, maps and checks what
+ * they carry. After a failure the process can only report and end. */
+MUST_CHECK int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e);
+
+/* Closes everything else and shuts the door: limits, domain, filter. */
+MUST_CHECK int cell_lock(struct cell *c, struct err *e);
+
+/* Writes @cause and @e's sentence as the report, if there is a slot. */
+void cell_report_failure(const struct cell *c, const struct err *e);
+
+#endif

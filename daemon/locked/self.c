@@ -1,0 +1,22 @@
+/*
+ * Confinement that a program asks for itself, by its role alone.
+ */
+#include "daemon/locked/self.h"
+
+#include <sys/mman.h>
+
+#include "daemon/locked/confine.h"
+#include "daemon/locked/filter.h"
+
+int confine_self(enum role role, struct err *e)
+{
+	struct confine c = { .role = role, .drop_caps = role != ROLE_PRIV };
+	CLEANUP(close_p) int fd = -1;
+	int r;
+
+	if (filter_memfd(role, &fd, e) < 0 || confine_filter(fd, &c.filter, e) < 0)
+		return e->code;
+	r = confine(&c, e);
+	(void)munmap(c.filter.filter, c.filter.len * sizeof(struct sock_filter));
+	return r;
+}

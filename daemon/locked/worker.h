@@ -1,0 +1,23 @@
+/*
+ * One instance: the child of a zygote's fork, from its start message to its
+ * end.
+ */
+#ifndef DAEMON_LOCKED_WORKER_H
+#define DAEMON_LOCKED_WORKER_H
+
+#include "daemon/ipc.h"
+#include "wasmd/vm.h"
+#include "wasmd/wasi.h"
+
+/* What the zygote has ready and each child has a copy of. */
+struct guest {
+	struct vm_store *store;
+	struct vm_instance *instance;
+	struct wasi *wasi;
+	size_t module_len;
+};
+
+/* Takes @m's descriptors, locks itself in, runs the guest, reports, ends. */
+_Noreturn void worker_run(const struct guest *g, struct ipc_msg *m);
+
+#endif

@@ -1,0 +1,396 @@
+/*
+ * wasmd-zygote: one module, ready to run. Confined first; reads the module
+ * after. Forks an instance for each start message, keeps its wall and cpu
+ * limits, reaps it, and ends with its channel.
+ */
+#include "daemon/locked/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "daemon/locked/worker.h"
+#include "wasmd/api.h"
+#include "wasmd/vec.h"
+
+#define LOAD_CPU_S  30u		 /* cpu time to decode, validate, compile and instantiate */
+#define LOAD_WALL_S 60		 /* the same by the clock on the wall */
+#define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
+#define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
+#define EXIT_ORPHAN 0
+
+struct inst {
+	uint64_t seq;
+	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */
+	uint64_t started, wall_by, cpu_ns;
+	struct msg_zyg_exited end;
+};
+
+struct zygote {
+	struct guest guest;
+	const void *module;
+	VEC(struct inst) insts;
+	uint64_t born;
+	uint32_t degraded;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t timeval_ns(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
+/* ---- loading ------------------------------------------------------------ */
+
+_Noreturn static void refuse(const struct err *e)
+{
+	struct msg_zyg_bad m = { .code = e->code };
+
+	(void)snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
+	(void)snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
+	(void)ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_bad, &m, NULL, 0);
+	_exit(0);
+}
+
+/* PID 1 ignores signals that it does not handle: so these are handled. */
+static void on_load_limit(int sig)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, ERR_TIMEOUT, "loading the module took more than %u s",
+		      sig == SIGXCPU ? LOAD_CPU_S : (unsigned)LOAD_WALL_S);
+	refuse(&e);
+}
+
+static void soft_limit(int resource, rlim_t soft)
+{
+	struct rlimit lim;
+
+	if (getrlimit(resource, &lim) < 0)
+		return;
+	lim.rlim_cur = soft < lim.rlim_max ? soft : lim.rlim_max;
+	(void)setrlimit(resource, &lim);
+}
+
+static void load_limits(bool on, size_t module_len)
+{
+	struct itimerval wall = { .it_value.tv_sec = on ? LOAD_WALL_S : 0 };
+
+	(void)signal(SIGXCPU, on ? on_load_limit : SIG_DFL);
+	(void)signal(SIGALRM, on ? on_load_limit : SIG_DFL);
+	(void)setitimer(ITIMER_REAL, &wall, NULL);
+	soft_limit(RLIMIT_CPU, on ? LOAD_CPU_S : RLIM_INFINITY);
+#ifndef WASMD_SANITIZED
+	soft_limit(RLIMIT_DATA, on ? LOAD_MEMORY + 16 * module_len : RLIM_INFINITY);
+#endif
+}
+
+static int map_module(struct zygote *z, struct err *e)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(ZYGOTE_MODULE_FD, &st) < 0 || st.st_size < 0)
+		return err_set(e, ERR_PEER, "there is no module: %s", strerror(errno));
+	if (st.st_size == 0)
+		return err_set(e, ERR_MALFORMED, "the module is empty");
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, ZYGOTE_MODULE_FD, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_NOMEM, "mapping the module: %s", strerror(errno));
+	(void)close(ZYGOTE_MODULE_FD);
+	z->module = p;
+	z->guest.module_len = (size_t)st.st_size;
+	return 0;
+}
+
+static int compile(struct zygote *z, struct vm_code **ret, struct err *e)
+{
+	struct vm_module *m;
+	struct vm_valid_module *v;
+	int r = vm_module_decode(z->module, z->guest.module_len, &m, e);
+
+	if (r == 0)
+		r = vm_module_validate(m, &v, e);
+	if (r == 0)
+		r = vm_module_compile(v, ret, e);
+	return r;
+}
+
+/* All but running it. */
+static int load(struct zygote *z, struct vm_code **ret, struct err *e)
+{
+	struct vm_trap_info trap = { 0 };
+	struct guest *g = &z->guest;
+
+	if (map_module(z, e) < 0)
+		return e->code;
+	load_limits(true, g->module_len);
+	if (compile(z, ret, e) < 0 || vm_store_new(NULL, &g->store, e) < 0 ||
+	    wasi_new(&g->wasi, e) < 0)
+		return e->code;
+	wasi_attach(g->wasi, g->store);
+	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0)
+		return e->code;
+	load_limits(false, 0);
+	return 0;
+}
+
+static void fill_memory(const struct vm_code *code, struct msg_zyg_ready *m)
+{
+	for (uint32_t i = 0; i < vm_code_n_exports(code); i++) {
+		struct vm_export x = vm_code_export(code, i);
+
+		if (x.type.kind != VM_MEMORY)
+			continue;
+		m->memory_pages = (uint32_t)x.type.memory.min;
+		m->memory_max_pages = x.type.memory.has_max ? (uint32_t)x.type.memory.max
+							    : LIM_MEMORY_PAGES;
+		return;
+	}
+}
+
+static int say_ready(const struct zygote *z, const struct vm_code *code)
+{
+	struct msg_zyg_ready m = {
+		.version = IPC_VERSION,
+		.n_imports = vm_code_n_imports(code),
+		.n_exports = vm_code_n_exports(code),
+		.n_funcs = vm_code_n_funcs(code),
+		.load_ns = now_ns(CLOCK_MONOTONIC) - z->born,
+		.build = WASMD_VERSION,
+	};
+	struct vm_extern start;
+
+	m.has_start = vm_instance_export(z->guest.instance, "_start", 6, &start) &&
+		      start.kind == VM_FUNC;
+	fill_memory(code, &m);
+	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_ready, &m, NULL, 0);
+}
+
+/* ---- instances ---------------------------------------------------------- */
+
+static struct inst *find(struct zygote *z, uint64_t seq)
+{
+	for (size_t i = 0; i < z->insts.len; i++)
+		if (z->insts.at[i].seq == seq)
+			return &z->insts.at[i];
+	return NULL;
+}
+
+/* Sends what can be sent; the rest stays until the front reads again. */
+static void flush_ends(struct zygote *z)
+{
+	for (size_t i = 0; i < z->insts.len;) {
+		struct inst *n = &z->insts.at[i];
+
+		if (n->pid != 0) {
+			i++;
+			continue;
+		}
+		if (ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_exited, &n->end, NULL, 0) == -EAGAIN)
+			return;
+		*n = z->insts.at[--z->insts.len];
+	}
+}
+
+static void end_inst(struct inst *n, enum cause cause)
+{
+	if (n->pid == 0 || n->end.cause != CAUSE_NONE)
+		return;
+	n->end.cause = cause;
+	(void)kill(n->pid, SIGKILL);
+}
+
+static void on_start(struct zygote *z, struct ipc_msg *m)
+{
+	const struct msg_zyg_start *ask = &m->body.zyg_start;
+	struct msg_zyg_started started = { .seq = ask->seq };
+	struct inst *n = VEC_PUSH(&z->insts);
+
+	if (n == NULL)
+		_exit(1); /* the front sees its instances lost */
+	n->seq = n->end.seq = ask->seq;
+	n->started = now_ns(CLOCK_MONOTONIC);
+	n->wall_by = ask->wall_ns != 0 ? n->started + ask->wall_ns : UINT64_MAX;
+	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
+	n->pid = fork();
+	if (n->pid == 0)
+		worker_run(&z->guest, m);
+	if (n->pid < 0) {
+		n->pid = 0;
+		n->end.cause = CAUSE_FAILED;
+		return;
+	}
+	started.pid = n->pid;
+	(void)ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+}
+
+static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
+{
+	struct inst *n = find(z, ask->seq);
+
+	if (n == NULL || n->pid == 0)
+		return; /* it ended meanwhile */
+	if (ask->how == ZYG_WAKE)
+		(void)kill(n->pid, SIGUSR1);
+	else
+		end_inst(n, ask->cause < CAUSE_COUNT ? (enum cause)ask->cause : CAUSE_KILLED);
+}
+
+static void reap(struct zygote *z)
+{
+	struct rusage ru;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
+		for (size_t i = 0; i < z->insts.len; i++) {
+			struct inst *n = &z->insts.at[i];
+
+			if (n->pid != pid)
+				continue;
+			n->pid = 0;
+			n->end.wait_status = status;
+			n->end.cpu_ns = timeval_ns(ru.ru_utime) + timeval_ns(ru.ru_stime);
+			n->end.wall_ns = now_ns(CLOCK_MONOTONIC) - n->started;
+			n->end.rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+		}
+	}
+}
+
+/* Nanoseconds of cpu time that @n may still use. One thread: it cannot use
+ * them faster than the clock goes. */
+static uint64_t cpu_left(const struct inst *n)
+{
+	uint64_t used;
+	clockid_t clock;
+
+	if (n->cpu_ns == UINT64_MAX || clock_getcpuclockid(n->pid, &clock) != 0)
+		return UINT64_MAX;
+	used = now_ns(clock);
+	return used < n->cpu_ns ? n->cpu_ns - used : 0;
+}
+
+/* Ends what is over a limit; ns until the next one can be. */
+static uint64_t keep_limits(struct zygote *z)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC), next = UINT64_MAX;
+
+	for (size_t i = 0; i < z->insts.len; i++) {
+		struct inst *n = &z->insts.at[i];
+		uint64_t wall, cpu;
+
+		if (n->pid == 0 || n->end.cause != CAUSE_NONE)
+			continue;
+		wall = n->wall_by == UINT64_MAX ? UINT64_MAX
+		       : n->wall_by > now	? n->wall_by - now
+						: 0;
+		cpu = cpu_left(n);
+		if (wall == 0 || cpu == 0)
+			end_inst(n, wall == 0 ? CAUSE_WALL : CAUSE_CPU);
+		next = wall < next ? wall : next;
+		next = cpu < next ? cpu : next;
+	}
+	return next;
+}
+
+/* ---- the loop ----------------------------------------------------------- */
+
+_Noreturn static void leave(struct zygote *z)
+{
+	for (size_t i = 0; i < z->insts.len; i++)
+		if (z->insts.at[i].pid != 0)
+			(void)kill(z->insts.at[i].pid, SIGKILL);
+	_exit(EXIT_ORPHAN);
+}
+
+static void on_message(struct zygote *z)
+{
+	struct ipc_msg m;
+	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m);
+
+	if (r == 0)
+		return;
+	if (r < 0)
+		leave(z);
+	if (m.type == IPC_zyg_start)
+		on_start(z, &m);
+	else
+		on_kill(z, &m.body.zyg_kill);
+	ipc_msg_done(&m);
+}
+
+static bool ends_wait(const struct zygote *z)
+{
+	for (size_t i = 0; i < z->insts.len; i++)
+		if (z->insts.at[i].pid == 0)
+			return true;
+	return false;
+}
+
+static void turn(struct zygote *z)
+{
+	uint64_t left = keep_limits(z);
+	struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
+	struct pollfd at = { .fd = ZYGOTE_CHANNEL_FD, .events = POLLIN };
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (ends_wait(z))
+		at.events |= POLLOUT;
+	if (ppoll(&at, 1, left == UINT64_MAX ? NULL : &ts, &none) > 0 &&
+	    (at.revents & ~POLLOUT) != 0)
+		on_message(z);
+	reap(z);
+	flush_ends(z);
+}
+
+static void on_child(int sig)
+{
+	(void)sig;
+}
+
+/* SIGCHLD arrives only inside ppoll. */
+static void set_signals(void)
+{
+	struct sigaction child = { .sa_handler = on_child };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1); /* a child is born with it held back */
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)sigaction(SIGCHLD, &child, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)fcntl(ZYGOTE_CHANNEL_FD, F_SETFL, O_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+	struct zygote z = { .born = now_ns(CLOCK_MONOTONIC) };
+	struct vm_code *code = NULL;
+	struct err e = { 0 };
+
+	z.degraded = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+	if (zygote_lock(z.degraded, &e) < 0 || load(&z, &code, &e) < 0)
+		refuse(&e);
+	set_signals();
+	if (say_ready(&z, code) < 0)
+		return 0;
+	for (;;)
+		turn(&z);
+}

@@ -1,0 +1,249 @@
+/*
+ * Moving bytes: files, pipes, terminals, sockets and the embedder's sink.
+ *
+ * A client's descriptors keep their flags, so they may block: nothing is read
+ * or written on a stream before ppoll says that it will not, and a stream is
+ * written in pieces that a pipe with any room takes whole.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "vm/wasi/fdtable.h"
+#include "vm/wasi/guest.h"
+#include "vm/wasi/io.h"
+
+/* The signal that accompanies a stop is let in only inside ppoll, so a stop
+ * between the test and the wait is not lost. */
+int64_t io_wait(struct call *c, struct pollfd *p, nfds_t n, const struct timespec *timeout)
+{
+	for (;;) {
+		int64_t rc;
+
+		if (wasi_stopped(c->w)) {
+			c->trap = VM_TRAP_STOPPED;
+			return -ECANCELED;
+		}
+		rc = sys_poll(c->w, p, n, timeout);
+		if (rc != -EINTR)
+			return rc;
+		if (timeout != NULL && !wasi_stopped(c->w))
+			return 0; /* the caller looks at the clock again */
+	}
+}
+
+/* Until @f can be read or written without blocking; files always can. */
+static enum werr wait_ready(struct call *c, const struct fd *f, short events)
+{
+	const struct timespec now = { 0 };
+	struct pollfd p = { .fd = f->host, .events = events };
+	bool nonblock = (f->flags & FDF_NONBLOCK) != 0;
+	int64_t rc;
+
+	if (f->kind != FD_STREAM && f->kind != FD_SOCK)
+		return WE_OK;
+	rc = io_wait(c, &p, 1, nonblock ? &now : NULL);
+	if (rc < 0)
+		return werr_of(rc);
+	return rc == 0 ? WE_AGAIN : WE_OK;
+}
+
+/* Fuel and counters for @n bytes moved, and *@ret_at gets their number. */
+static enum werr moved(struct call *c, int64_t n, uint64_t *counter, uint64_t ret_at)
+{
+	if (n < 0)
+		return werr_of(n);
+	*counter += (uint64_t)n;
+	(void)call_moved(c, (uint64_t)n);
+	return guest_put_u32(c, ret_at, (uint32_t)n);
+}
+
+enum werr call_fd_read(struct call *c)
+{
+	struct fd *f = c->fd[0];
+	enum werr e;
+
+	if (f->kind == FD_NONE || c->n_iov == 0)
+		return moved(c, 0, &c->w->use.bytes_read, c->a[3]);
+	e = wait_ready(c, f, POLLIN);
+	if (e != WE_OK)
+		return e;
+	return moved(c, sys_readv(c->w, f->host, c->iov, c->n_iov), &c->w->use.bytes_read, c->a[3]);
+}
+
+enum werr call_fd_pread(struct call *c)
+{
+	struct fd *f = c->fd[0];
+
+	if (f->kind != FD_FILE)
+		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+	return moved(c, sys_preadv(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]),
+		     &c->w->use.bytes_read, c->a[4]);
+}
+
+/* Cuts what is to be written to standard output and error to what is still
+ * allowed; at the limit the guest ends with this call. */
+static void cut_output(struct call *c, const struct fd *f)
+{
+	struct wasi *w = c->w;
+	uint64_t max = w->cfg.max_output, want = iov_cut(c, UINT64_MAX);
+
+	if (max == 0 || f->stream < 1 || want <= max - w->output)
+		return;
+	(void)iov_cut(c, max - w->output);
+	w->limit = WASI_LIMIT_OUTPUT;
+	c->trap = VM_TRAP_LIMIT;
+}
+
+/* After a write of @n bytes to @f. */
+static void count_output(struct call *c, const struct fd *f, int64_t n)
+{
+	if (f->stream >= 1 && n > 0)
+		c->w->output += (uint64_t)n;
+}
+
+static int64_t write_sink(struct call *c, const struct fd *f)
+{
+	struct wasi *w = c->w;
+	uint64_t n = iov_cut(c, UINT64_MAX);
+	int rc = n == 0 ? 0 : w->cfg.sink(w->cfg.sink_arg, f->stream, c->iov, c->n_iov);
+
+	if (wasi_stopped(w) && c->trap == VM_TRAP_NONE)
+		c->trap = VM_TRAP_STOPPED;
+	return rc < 0 ? rc : (int64_t)n;
+}
+
+static enum werr write_stream(struct call *c, const struct fd *f, int64_t *ret)
+{
+	enum werr e = wait_ready(c, f, POLLOUT);
+
+	if (e != WE_OK)
+		return e;
+	if (f->kind == FD_STREAM)
+		(void)iov_cut(c, PIPE_BUF);
+	if (f->kind == FD_SOCK) {
+		struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
+
+		*ret = sys_send(c->w, f->host, &m, MSG_DONTWAIT);
+	} else {
+		*ret = sys_writev(c->w, f->host, c->iov, c->n_iov);
+	}
+	return WE_OK;
+}
+
+enum werr call_fd_write(struct call *c)
+{
+	struct fd *f = c->fd[0];
+	enum werr e = WE_OK;
+	int64_t n = 0;
+
+	cut_output(c, f);
+	if (f->kind == FD_SINK)
+		n = write_sink(c, f);
+	else if (c->n_iov != 0)
+		e = write_stream(c, f, &n);
+	if (e != WE_OK)
+		return e;
+	count_output(c, f, n);
+	return moved(c, n, &c->w->use.bytes_written, c->a[3]);
+}
+
+enum werr call_fd_pwrite(struct call *c)
+{
+	struct fd *f = c->fd[0];
+	int64_t n;
+
+	if (f->kind != FD_FILE)
+		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+	cut_output(c, f);
+	n = sys_pwritev(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]);
+	count_output(c, f, n);
+	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
+}
+
+/* ---- sockets ------------------------------------------------------------ */
+
+enum werr call_sock_recv(struct call *c)
+{
+	struct fd *f = c->fd[0];
+	struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
+	int flags = (c->a[3] & RI_PEEK) != 0 ? MSG_PEEK : 0;
+	uint16_t out = 0;
+	int64_t n;
+	enum werr e;
+
+	if (f->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if ((c->a[3] & ~(uint64_t)(RI_PEEK | RI_WAITALL)) != 0)
+		return WE_INVAL;
+	e = wait_ready(c, f, POLLIN);
+	if (e != WE_OK)
+		return e;
+	n = sys_recv(c->w, f->host, &m, flags | MSG_DONTWAIT);
+	if (n >= 0 && (m.msg_flags & MSG_TRUNC) != 0)
+		out = RO_TRUNCATED;
+	e = moved(c, n, &c->w->use.bytes_read, c->a[4]);
+	return e != WE_OK ? e : guest_put(c, c->a[5], &out, sizeof(out));
+}
+
+enum werr call_sock_send(struct call *c)
+{
+	struct fd *f = c->fd[0];
+	int64_t n = 0;
+	enum werr e;
+
+	if (f->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if (c->a[3] != 0)
+		return WE_INVAL;
+	cut_output(c, f);
+	e = write_stream(c, f, &n);
+	if (e != WE_OK)
+		return e;
+	count_output(c, f, n);
+	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
+}
+
+enum werr call_sock_shutdown(struct call *c)
+{
+	static const int how[] = { -1, SHUT_RD, SHUT_WR, SHUT_RDWR };
+
+	if (c->fd[0]->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if (c->a[1] == 0 || c->a[1] > (SD_RD | SD_WR))
+		return WE_INVAL;
+	return werr_of(sys_shutdown(c->w, c->fd[0]->host, how[c->a[1]]));
+}
+
+enum werr call_sock_accept(struct call *c)
+{
+	const struct fd *f = c->fd[0];
+	struct fd new = { .kind = FD_SOCK,
+			  .list = -1,
+			  .owned = true,
+			  .stream = -1,
+			  .preopen = -1,
+			  .filetype = FT_SOCK_STREAM,
+			  .flags = (uint16_t)(c->a[1] & FDF_NONBLOCK),
+			  .rights = f->rights };
+	uint32_t at;
+	int64_t s;
+	enum werr e;
+
+	if (f->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if (fds_full(&c->w->fds))
+		return WE_NFILE;
+	e = wait_ready(c, f, POLLIN);
+	if (e != WE_OK)
+		return e;
+	s = sys_accept(c->w, f->host);
+	if (s < 0)
+		return werr_of(s);
+	new.host = (int)s;
+	e = fds_add(&c->w->fds, &new, &at);
+	if (e != WE_OK) {
+		(void)sys_close(c->w, new.host);
+		return e;
+	}
+	return guest_put_u32(c, c->a[2], at);
+}

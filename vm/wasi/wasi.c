@@ -1,0 +1,517 @@
+/*
+ * The table of calls, and what all calls have in common: arguments are decoded
+ * by the row's signature, descriptors checked, the gate asked, the handler
+ * run. What a single call does stands with its handler.
+ */
+#include <errno.h>
+
+#include "vm/wasi/fdtable.h"
+#include "vm/wasi/guest.h"
+#include "vm/wasi/resolve.h"
+#include "vm/wasi/sys.h"
+#include "wasmd/fault.h"
+
+/* Static sets of an operation, from gate.def. */
+enum {
+#define GATE(name, sets, syscalls) SETS_##name = (sets),
+	WASMD_GATE_OPS(GATE)
+#undef GATE
+};
+
+const struct call_row call_rows[CALL_COUNT] = {
+#define CALL(name, sig, r0, r1, prep)                                                   \
+	[CALL_##name] = { #name,       sig,	    { R_##r0, R_##r1 }, GATE_OP_##name, \
+			  SETS_##name, prep_##prep, call_##name },
+	WASI_CALLS(CALL)
+#undef CALL
+};
+
+static const struct {
+	const char *name;
+	int linux_errno;
+} errnos[WE_COUNT] = { [WE_OK] = { "ESUCCESS", 0 },
+#define WERR(id, text, linux_errno) [WE_##id] = { text, linux_errno },
+		       WASI_ERRNOS(WERR)
+#undef WERR
+};
+
+uint16_t wasi_errno(int linux_errno)
+{
+	for (unsigned i = 0; i < WE_COUNT; i++)
+		if (errnos[i].linux_errno == linux_errno && i != WE_NOTCAPABLE)
+			return (uint16_t)i;
+	return WE_IO;
+}
+
+const char *wasi_errno_name(uint16_t wasi_errno)
+{
+	return wasi_errno < WE_COUNT ? errnos[wasi_errno].name : "unknown errno";
+}
+
+enum werr werr_of(int64_t rc)
+{
+	return rc >= 0 ? WE_OK : (enum werr)wasi_errno((int)-rc);
+}
+
+bool wasi_stopped(const struct wasi *w)
+{
+	return w->cfg.stop != NULL && atomic_load_explicit(w->cfg.stop, memory_order_relaxed) != 0;
+}
+
+enum werr call_moved(struct call *c, uint64_t bytes)
+{
+	if (c->trap == VM_TRAP_NONE)
+		c->trap = vm_caller_charge(c->vm, bytes / FUEL_BYTES);
+	return WE_OK;
+}
+
+/* ---- decoding ----------------------------------------------------------- */
+
+/* wasm parameters of @sig, one letter 'i' or 'l' each; answers how many. */
+static uint32_t wasm_params(const char *sig, uint8_t types[WASI_MAX_ARGS])
+{
+	uint32_t n = 0;
+
+	for (; *sig != '\0'; sig++) {
+		if (*sig == '!')
+			continue;
+		types[n++] = *sig == 'l' ? VM_I64 : VM_I32;
+		if (*sig == 'p' || *sig == 's')
+			types[n++] = VM_I32;
+	}
+	return n;
+}
+
+static void decode(struct call *c, const union vm_value *v)
+{
+	uint32_t n = 0;
+
+	for (const char *s = c->row->sig; *s != '\0'; s++) {
+		if (*s == '!')
+			continue;
+		if (*s == 'd')
+			c->fdnum[c->n_fds++] = v[n].i32;
+		if (*s == 'f')
+			c->follow = (v[n].i32 & LOOKUP_FOLLOW) != 0;
+		if (*s == 'p')
+			c->path_arg[c->n_paths++] = n;
+		c->a[n] = *s == 'l' ? v[n].i64 : v[n].i32;
+		n++;
+		if (*s == 'p' || *s == 's') {
+			c->a[n] = v[n].i32;
+			n++;
+		}
+	}
+}
+
+/* @f lacks right @need: of what kind of thing can it not be asked? */
+static enum werr lacks(const struct call *c, const struct fd *f, uint64_t need)
+{
+	if (f->kind == FD_NONE)
+		return WE_BADF;
+	if (c->n_paths != 0 && f->kind != FD_DIR)
+		return WE_NOTDIR;
+	if ((need & R_FD_TELL) != 0 && f->kind != FD_FILE && f->kind != FD_DIR)
+		return WE_SPIPE;
+	return WE_NOTCAPABLE;
+}
+
+static enum werr check_fds(struct call *c)
+{
+	for (uint32_t i = 0; i < c->n_fds; i++) {
+		uint64_t need = c->row->right[i];
+		struct fd *f = fds_get(&c->w->fds, c->fdnum[i]);
+
+		if (f == NULL)
+			return WE_BADF;
+		if ((f->rights & need) != need)
+			return lacks(c, f, need);
+		c->fd[i] = f;
+	}
+	return WE_OK;
+}
+
+/* ---- judging ------------------------------------------------------------ */
+
+/* Object @i of the request is descriptor @i, or what the path of the same
+ * rank leads to. symlink has its only place second. */
+static void fill_obj(struct call *c, uint32_t i)
+{
+	struct gate_obj *o = &c->req.obj[i + (c->row->sig[0] == 's')];
+	const struct fd *f = c->fd[i];
+
+	o->fd = c->fdnum[i];
+	o->rights = f->rights;
+	o->sets = c->row->sets;
+	if (i < c->n_paths) {
+		o->class = c->at[i].class;
+		o->path = c->at[i].path;
+		o->path_len = c->at[i].path_len;
+	} else {
+		o->class = fd_class(f);
+		o->path = f->path;
+		o->path_len = f->path_len;
+	}
+}
+
+static enum werr ask(struct call *c)
+{
+	enum werr e;
+
+	c->req = (struct gate_req){ .op = c->row->op,
+				    .tenant = c->w->cfg.tenant,
+				    .instance = c->w->cfg.instance,
+				    .obj = { { .fd = GATE_NO_FD, .sets = c->row->sets },
+					     { .fd = GATE_NO_FD } } };
+	for (uint32_t i = 0; i < c->n_fds; i++)
+		fill_obj(c, i);
+	e = c->row->prep(c);
+	return e != WE_OK ? e : gate_ask(c);
+}
+
+/* Path @i to @dst of LIM_PATH_BYTES + 1. */
+static enum werr path_text(struct call *c, uint32_t i, char *dst)
+{
+	uint32_t a = c->path_arg[i];
+
+	return guest_string(c, c->a[a], c->a[a + 1], dst, LIM_PATH_BYTES + 1);
+}
+
+/* Judges by the paths' letters, before any system call. */
+static enum werr ask_unseen(struct call *c)
+{
+	char text[LIM_PATH_BYTES + 1];
+
+	for (uint32_t i = 0; i < c->n_paths; i++) {
+		enum werr e = path_text(c, i, text);
+
+		if (e != WE_OK)
+			return e;
+		place_lexical(&c->at[i], c->fd[i], text);
+	}
+	return ask(c);
+}
+
+/* Judges what the paths lead to. A path that leads nowhere is judged too, so
+ * that a refusal does not tell what exists; one that leaves its directory is
+ * ENOTCAPABLE whatever the gate says. */
+static enum werr ask_resolved(struct call *c)
+{
+	enum werr e = WE_OK, verdict;
+	char *text = c->w->scratch.text[0];
+
+	for (uint32_t i = 0; i < c->n_paths; i++) {
+		enum werr r = path_text(c, i, text);
+
+		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT)
+			return r;
+		if (r == WE_OK)
+			r = place_resolve(c->w, &c->at[i], c->fd[i], text, i == 0 && c->follow);
+		else
+			place_lexical(&c->at[i], c->fd[i], "");
+		if (e == WE_OK)
+			e = r;
+	}
+	verdict = ask(c);
+	if (c->trap != VM_TRAP_NONE || e == WE_OK)
+		return verdict;
+	return verdict != WE_OK && e != WE_NOTCAPABLE ? verdict : e;
+}
+
+/* ---- running ------------------------------------------------------------ */
+
+static enum werr judge_and_run(struct call *c)
+{
+	bool early = c->n_paths == 0 || gate_refused(c);
+	enum werr e = WE_OK;
+
+	if (early)
+		e = ask_unseen(c);
+	if (e == WE_OK && c->n_paths != 0)
+		e = ask_resolved(c);
+	return e == WE_OK ? c->row->run(c) : e;
+}
+
+static enum werr run(struct call *c)
+{
+	enum werr e = check_fds(c);
+
+	if (e != WE_OK)
+		return e;
+	for (uint32_t i = 0; i < c->n_paths; i++)
+		c->at[i].owned = false;
+	e = judge_and_run(c);
+	for (uint32_t i = 0; i < c->n_paths; i++)
+		place_done(c->w, &c->at[i]);
+	return e;
+}
+
+/* What every call costs before it is looked at. */
+static enum vm_trap admit(struct call *c)
+{
+	struct wasi *w = c->w;
+
+	if (!w->configured)
+		return VM_TRAP_HOST;
+	if (wasi_stopped(w))
+		return VM_TRAP_STOPPED;
+	if (w->cfg.max_host_calls != 0 && w->use.host_calls >= w->cfg.max_host_calls) {
+		w->limit = WASI_LIMIT_HOST_CALLS;
+		return VM_TRAP_LIMIT;
+	}
+	w->use.host_calls++;
+	return vm_caller_charge(c->vm, FUEL_PER_CALL);
+}
+
+static enum vm_trap host_call(void *arg, struct vm_caller *vm, union vm_value *v)
+{
+	const struct slot *s = arg;
+	struct call c = {
+		.w = s->w, .vm = vm, .row = &call_rows[s->id], .old = s->old, .at = s->w->scratch.at
+	};
+	enum vm_trap t = admit(&c);
+	enum werr e;
+
+	if (t != VM_TRAP_NONE)
+		return t;
+	decode(&c, v);
+	e = run(&c);
+	if (c.trap == VM_TRAP_NONE && c.row->sig[0] != '!')
+		v[0].i32 = (uint32_t)e;
+	return c.trap;
+}
+
+/* ---- linking ------------------------------------------------------------ */
+
+static bool is_name(const char *p, uint32_t len, const char *name)
+{
+	return strlen(name) == len && memcmp(p, name, len) == 0;
+}
+
+/* Letters to change, add or drop to come from @a to @b; both are short. */
+static uint32_t distance(const char *a, uint32_t na, const char *b)
+{
+	uint32_t row[64], nb = (uint32_t)strlen(b);
+
+	for (uint32_t j = 0; j <= nb; j++)
+		row[j] = j;
+	for (uint32_t i = 1; i <= na; i++) {
+		uint32_t diag = row[0];
+
+		row[0] = i;
+		for (uint32_t j = 1; j <= nb; j++) {
+			uint32_t best = diag + (a[i - 1] != b[j - 1]);
+
+			diag = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[nb];
+}
+
+/* The function whose name is nearest to @name. */
+static const char *nearest(const char *name, uint32_t len)
+{
+	uint32_t best = UINT32_MAX;
+	const char *ret = "";
+
+	for (uint32_t i = 0; i < CALL_COUNT; i++) {
+		uint32_t d = distance(name, len < 60 ? len : 60, call_rows[i].name);
+
+		if (d < best) {
+			best = d;
+			ret = call_rows[i].name;
+		}
+	}
+	return ret;
+}
+
+static int make_func(struct slot *s, struct vm_func **ret, struct err *e)
+{
+	const char *sig = call_rows[s->id].sig;
+	uint8_t params[WASI_MAX_ARGS], result = VM_I32;
+	struct vm_func_type t = { .params = params, .results = &result };
+	int rc = 0;
+
+	t.n_params = wasm_params(sig, params);
+	t.n_results = sig[0] == '!' ? 0 : 1;
+	if (s->func == NULL)
+		rc = vm_func_new(s->w->store, &t, host_call, s, &s->func, e);
+	*ret = s->func;
+	return rc;
+}
+
+static int unknown_import(const struct vm_import *imp, struct err *e)
+{
+	int n = (int)(imp->name_len < 100 ? imp->name_len : 100);
+	int m = (int)(imp->module_len < 60 ? imp->module_len : 60);
+
+	return err_set(e, ERR_UNLINKABLE, "unknown import %.*s.%.*s", m, imp->module, n, imp->name);
+}
+
+/* 0: preview 1, 1: unstable, -1: neither. */
+static int module_of(const struct vm_import *imp)
+{
+	if (is_name(imp->module, imp->module_len, "wasi_snapshot_preview1"))
+		return 0;
+	return is_name(imp->module, imp->module_len, "wasi_unstable") ? 1 : -1;
+}
+
+static struct slot *slot_of(struct wasi *w, int module, const struct vm_import *imp)
+{
+	for (uint32_t i = 0; i < CALL_COUNT; i++)
+		if (is_name(imp->name, imp->name_len, call_rows[i].name) &&
+		    !(module == 1 && i == CALL_sock_accept))
+			return &w->slots[module][i];
+	return NULL;
+}
+
+int wasi_resolve(void *arg, const struct vm_import *imp, struct vm_extern *ret, struct err *e)
+{
+	struct wasi *w = arg;
+	int module = module_of(imp);
+	struct slot *s;
+
+	if (module < 0) {
+		(void)unknown_import(imp, e);
+		return err_hint(e, "modules that can be imported: wasi_snapshot_preview1, "
+				   "wasi_unstable");
+	}
+	s = slot_of(w, module, imp);
+	if (s == NULL || imp->type.kind != VM_FUNC) {
+		(void)unknown_import(imp, e);
+		return err_hint(e, "the nearest function of WASI preview 1 is %s",
+				nearest(imp->name, imp->name_len));
+	}
+	ret->kind = VM_FUNC;
+	return make_func(s, &ret->func, e);
+}
+
+/* ---- the instance ------------------------------------------------------- */
+
+int wasi_new(struct wasi **ret, struct err *e)
+{
+	struct wasi *w = mem_new(1, sizeof(*w));
+
+	if (w == NULL)
+		return err_nomem(e);
+	for (uint32_t m = 0; m < 2; m++)
+		for (uint32_t i = 0; i < CALL_COUNT; i++)
+			w->slots[m][i] = (struct slot){ w, (enum call_id)i, m == 1, NULL };
+	*ret = w;
+	return 0;
+}
+
+struct wasi *wasi_free(struct wasi *w)
+{
+	if (w != NULL)
+		fds_done(w);
+	free(w);
+	return NULL;
+}
+
+void wasi_attach(struct wasi *w, struct vm_store *s)
+{
+	w->store = s;
+	for (uint32_t m = 0; m < 2; m++)
+		for (uint32_t i = 0; i < CALL_COUNT; i++)
+			w->slots[m][i].func = NULL;
+}
+
+static int add_first(struct wasi *w, struct fd *f, int rc, struct err *e)
+{
+	uint32_t at;
+
+	if (rc == 0 && fds_add(&w->fds, f, &at) == WE_OK)
+		return 0;
+	free(f->path);
+	return rc != 0 ? rc : err_set(e, ERR_LIMIT, "more descriptors are granted than allowed");
+}
+
+static int first_fds(struct wasi *w, struct err *e)
+{
+	struct fd f;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < 3; i++) {
+		rc = fd_of_stdio(w, i, &f, e);
+		rc = add_first(w, &f, rc, e);
+	}
+	for (int i = 0; rc == 0 && i < (int)w->cfg.n_preopens; i++) {
+		rc = fd_of_preopen(w, i, &f, e);
+		rc = add_first(w, &f, rc, e);
+	}
+	return rc;
+}
+
+int wasi_configure(struct wasi *w, const struct wasi_config *c, struct err *e)
+{
+	int rc;
+
+	if (w->configured || c->gate == NULL || c->gate->judge == NULL)
+		return err_set(e, ERR_STATE, "a wasi instance is configured once, with a gate");
+	if (c->n_preopens > LIM_PREOPENS)
+		return err_set(e, ERR_LIMIT, "%zu directories are granted; the most is %u",
+			       c->n_preopens, LIM_PREOPENS);
+	w->cfg = *c;
+	w->fds.max = c->max_fds != 0 && c->max_fds < LIM_GUEST_FDS ? c->max_fds : LIM_GUEST_FDS;
+	if (sigprocmask(SIG_BLOCK, NULL, &w->wait_mask) < 0)
+		return err_set(e, ERR_INTERNAL, "sigprocmask: %s", strerror(errno));
+	(void)sigdelset(&w->wait_mask, SIGUSR1);
+	rc = first_fds(w, e);
+	w->use = (struct wasi_usage){ 0 };
+	w->configured = rc == 0;
+	return rc;
+}
+
+static int find_start(const struct vm_instance *i, struct vm_func **ret, struct err *e)
+{
+	const struct vm_func_type *t;
+	struct vm_extern x;
+
+	if (!vm_instance_export(i, "_start", 6, &x) || x.kind != VM_FUNC) {
+		(void)err_set(e, ERR_UNLINKABLE, "the module exports no function _start");
+		return err_hint(e, "a command is built with a main function, and not with "
+				   "-mexec-model=reactor");
+	}
+	t = vm_func_type(x.func);
+	if (t->n_params != 0 || t->n_results != 0)
+		return err_set(e, ERR_UNLINKABLE,
+			       "the function _start takes parameters or has results");
+	*ret = x.func;
+	return 0;
+}
+
+int wasi_run(struct wasi *w, struct vm_store *s, struct vm_instance *i, struct vm_trap_info *trap,
+	     uint32_t *ret_status, struct err *e)
+{
+	struct vm_func *f;
+	union vm_value none = { 0 };
+	int rc = find_start(i, &f, e);
+	enum vm_trap t;
+
+	if (rc != 0)
+		return rc;
+	*trap = (struct vm_trap_info){ 0 };
+	w->exit_status = 0;
+	t = vm_instance_start(i, trap);
+	if (t == VM_TRAP_NONE)
+		t = vm_call(s, f, &none, trap);
+	trap->trap = t;
+	*ret_status = w->exit_status;
+	return 0;
+}
+
+struct wasi_usage wasi_usage(const struct wasi *w)
+{
+	return w->use;
+}
+
+enum wasi_limit wasi_limit_hit(const struct wasi *w)
+{
+	return w->limit;
+}

@@ -1,0 +1,133 @@
+/*
+ * Programs: eBPF instructions as RFC 9669 has them, the verifier that is the
+ * only maker of a struct verified_prog, and the interpreter that takes
+ * nothing else.
+ */
+#ifndef POLICY_PROG_H
+#define POLICY_PROG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/helpers.def"
+#include "policy/insns.def"
+#include "wasmd/cleanup.h"
+#include "wasmd/err.h"
+#include "wasmd/gate.h"
+
+struct insn {
+	uint8_t op;
+	uint8_t dst : 4, src : 4;
+	int16_t off;
+	int32_t imm;
+};
+_Static_assert(sizeof(struct insn) == 8, "eBPF's wire form");
+
+enum insn_op {
+#define I(code, id, text, group, form) INSN_##id = (code),
+	POLICY_INSNS(I)
+#undef I
+};
+
+enum insn_group {
+	GROUP_BASE32,
+	GROUP_BASE64,
+	GROUP_DIVMUL32,
+	GROUP_DIVMUL64,
+	GROUP_ATOMIC32,
+	GROUP_ATOMIC64,
+};
+
+enum insn_form {
+	FORM_NONE,
+#define FORM(name, reads, writes, src, off, imm) FORM_##name,
+	POLICY_FORMS(FORM)
+#undef FORM
+};
+
+struct form_info {
+	const char *reads, *writes;
+	char src, off, imm;
+};
+
+struct insn_info {
+	const char *text; /* NULL: no such instruction */
+	enum insn_group group;
+	enum insn_form form;
+};
+
+struct atomic_info {
+	const char *text, *reads, *writes; /* text NULL: no such operation */
+};
+
+struct insn_info insn_info(uint8_t op);
+struct form_info form_info(enum insn_form form);
+struct atomic_info atomic_info(int32_t imm);
+
+/* ---- helpers ------------------------------------------------------------ */
+
+enum helper_id {
+#define HELPER(num, name, args, ret) HELPER_##name = (num),
+	POLICY_HELPERS(HELPER)
+#undef HELPER
+};
+
+struct glob;
+
+/* What helpers may look at while one request is judged. */
+struct helper_env {
+	const struct gate_req *req;
+	const struct glob *globs;
+	size_t n_globs;
+};
+
+/* False ends the program: an argument is not what the row asks for. */
+typedef bool helper_fn(const struct helper_env *env, const uint64_t args[5], uint64_t *ret);
+
+struct helper_info {
+	const char *name, *args; /* name NULL: no such helper */
+	helper_fn *fn;
+};
+
+struct helper_info helper_info(int32_t id);
+
+/* ---- verify ------------------------------------------------------------- */
+
+struct verified_prog; /* passed every check; the only thing that runs */
+
+/* Accepts what RFC 9669 defines though no policy needs it: loops, zero
+ * divisors, wide shifts, r2. For the conformance vectors. */
+#define VERIFY_LAX 1u
+
+/* The instructions are copied. The sentence names instruction and register. */
+MUST_CHECK int prog_verify(const struct insn *at, size_t n, unsigned flags,
+			   struct verified_prog **ret, struct err *e);
+struct verified_prog *prog_free(struct verified_prog *p);
+
+/* ---- run ---------------------------------------------------------------- */
+
+enum run_end { RUN_OK, RUN_BAD_ACCESS, RUN_STEPS, RUN_HELPER };
+
+struct run_env {
+	void *ctx; /* r1 points here, r2 holds ctx_len */
+	uint64_t ctx_len;
+	bool ctx_write;
+	const struct helper_env *help; /* NULL: any call ends the program */
+};
+
+/* Runs to `exit`; *ret_r0 is written on RUN_OK only. Never loops for ever. */
+MUST_CHECK enum run_end prog_run(const struct verified_prog *p, const struct run_env *env,
+				 uint64_t *ret_r0);
+
+/* One instruction as text, jumps as +n. Returns the slots it took (1 or 2). */
+size_t prog_disasm(const struct insn *at, size_t left, char *buf, size_t size);
+
+/* The makings of a verified program; nobody but verify.c and run.c looks. */
+struct verified_prog {
+	size_t n;
+	bool stack; /* mentions r10: the stack must be zeroed */
+	struct insn at[];
+};
+
+#endif

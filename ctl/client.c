@@ -361,7 +361,7 @@ static int code_of_wire(const char *wire)
 	return ERR_INTERNAL;
 }
 
-int client_error_of(const json_t *error, int status, struct err *e)
+int client_error(const json_t *error, int status, struct err *e)
 {
 	const json_t *inner = json_object_get(error, "error");
 	const char *code, *message, *hint;
@@ -386,7 +386,7 @@ int client_refusal(struct client *c, const struct http_head *h, struct err *e)
 
 	if (read_json(c, h, &body, &ignored) != 0)
 		body = NULL;
-	client_error_of(body, h->status, e);
+	client_error(body, h->status, e);
 	json_decref(body);
 	return e->code;
 }

@@ -32,7 +32,4 @@ void client_drop(struct client *c);
 /* Reads the body of a refusal and makes it the error. */
 int client_refusal(struct client *c, const struct http_head *h, struct err *e);
 
-/* {"error": {...}} or its inner object -> @e. */
-int client_error_of(const json_t *error, int status, struct err *e);
-
 #endif

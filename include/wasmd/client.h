@@ -70,6 +70,10 @@ MUST_CHECK int client_post(struct client *c, const char *path, const json_t *bod
 			   json_t **ret_json, struct err *e);
 MUST_CHECK int client_delete(struct client *c, const char *path, struct err *e);
 
+/* Makes @e the error that {"error": {...}}, or its inner object, tells of; HTTP
+ * @status stands in when it tells nothing. Returns the code. */
+int client_error(const json_t *error, int status, struct err *e);
+
 /* @s percent-encoded for a path segment or a query value, to be freed; NULL
  * when memory is short. */
 char *client_escape(const char *s);

@@ -48,7 +48,7 @@ int policy_fuel(const char *text, json_int_t *ret, struct err *e)
 			dot = true;
 			continue;
 		}
-		if (v > (INT64_MAX - 9) / 10)
+		if (v > (uint64_t)(INT64_MAX - (*p - '0')) / 10)
 			goto bad;
 		v = v * 10 + (uint64_t)(*p - '0');
 		digits = true;

@@ -298,3 +298,16 @@ enum run_end prog_run(const struct verified_prog *prog, const struct run_env *en
 	do_exit: *ret_r0 = r[0]; return RUN_OK;
 }
 /* clang-format on */
+
+#undef NEXT
+#undef DST
+#undef SRC
+#undef IMM
+#undef IMM32
+#undef AT
+#undef ALU
+#undef JUMP
+#undef JCC
+#undef JCC2
+#undef LOAD
+#undef STORE

@@ -72,7 +72,7 @@ const struct verb *verb_find(const char *group, const char *name);
 MUST_CHECK int verb_lookup(int argc, char **argv, const struct verb **ret, int *ret_words,
 			   struct err *e);
 
-/* ---- show.c -------------------------------------------------------------- */
+/* ---- show.c: a failure stands in @e as well as in the result ---------------- */
 
 /* How objects of one kind are listed. */
 struct view {
@@ -86,16 +86,14 @@ extern const struct view view_instances, view_modules;
 
 const char *show_text(const json_t *object, const char *key); /* "" when missing */
 int64_t show_number(const json_t *object, const char *key);   /* 0 when missing */
-MUST_CHECK int show_json(const json_t *j, bool lines, struct err *e);
+int show_json(const json_t *j, bool lines, struct err *e);
 /* A list's answer in the form asked for. */
-MUST_CHECK int show_list(const struct ctl *ctl, const json_t *answer, const struct view *v,
-			 struct err *e);
+int show_list(const struct ctl *ctl, const json_t *answer, const struct view *v, struct err *e);
 /* Asks for each name in turn: JSON objects, or names. */
 MUST_CHECK int show_each(struct ctl *ctl, const char *kind, const struct view *v, int n,
 			 char **names, struct err *e);
 /* One object: @text in a line of its own, or JSON where that was asked for. */
-MUST_CHECK int show_done(const struct ctl *ctl, const json_t *object, const char *text,
-			 struct err *e);
+int show_done(const struct ctl *ctl, const json_t *object, const char *text, struct err *e);
 
 /* ---- job.c: what run and create share --------------------------------------- */
 

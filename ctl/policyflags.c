@@ -338,7 +338,7 @@ int policy_from_file(const char *file, char **ret_text, size_t *ret_len, struct 
 	CLEANUP(close_p) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	CLEANUP(free_p) char *text = NULL;
 	struct policy *p;
-	size_t len;
+	size_t len = 0;
 
 	if (fd < 0)
 		return err_set(e, ERR_POLICY, "the policy's file %s: %s", file, strerror(errno));

@@ -35,7 +35,7 @@ MUST_CHECK int table_new(const char *const *heads, size_t columns, struct table 
 struct table *table_free(struct table *t);
 /* The next cell, row by row; NULL is shown as `-`. A failure is kept for table_print. */
 void table_add(struct table *t, const char *cell);
-MUST_CHECK int table_print(const struct table *t, FILE *f, struct err *e);
+int table_print(const struct table *t, FILE *f, struct err *e);
 
 /* "3 s", "5 min", "2 h", "4 d" and "64 MiB", "5.2e9": short forms. */
 void age_text(int64_t seconds, char *buf, size_t size);

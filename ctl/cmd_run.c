@@ -60,22 +60,21 @@ static int post(struct ctl *ctl, const char *id, const char *tail, json_t **ret,
 	return client_post(ctl->client, path, NULL, ret, e);
 }
 
-static int forget(struct ctl *ctl, const char *id, bool force, struct err *e)
+static int forget(struct ctl *ctl, const char *id, struct err *e)
 {
 	CLEANUP(free_p) char *path = NULL;
 
-	if (api_path("instances", id, force ? "?force=1" : "", &path, e) != 0)
+	if (api_path("instances", id, "", &path, e) != 0)
 		return e->code;
 	return client_delete(ctl->client, path, e);
 }
 
 static int run_detached(struct ctl *ctl, const char *id, struct err *e)
 {
-	struct err ignored = { 0 };
 	json_t *started;
 
 	if (post(ctl, id, "/start", &started, e) != 0) {
-		(void)!forget(ctl, id, true, &ignored);
+		follow_forget(ctl, id);
 		return e->code;
 	}
 	(void)show_done(ctl, started, id, e);
@@ -105,7 +104,7 @@ static int run_followed(struct ctl *ctl, const struct job *j, const char *module
 	status = follow_status(instance);
 	(void)tell_status(instance, fd, e);
 	if (j->rm && e->code == 0)
-		(void)!forget(ctl, id, false, e);
+		(void)!forget(ctl, id, e);
 	json_decref(instance);
 	return e->code != 0 ? e->code : status;
 }

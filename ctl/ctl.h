@@ -152,6 +152,7 @@ void follow_block_signals(void);
 /* Starts @id with our own standard streams and sees it to its end. */
 MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_options *o,
 		      json_t **ret_instance, struct err *e);
+void follow_forget(struct ctl *ctl, const char *id);
 /* The exit status for an instance that has ended, by causes.def. */
 int follow_status(const json_t *instance);
 /* Says how it ended, unless it ended by itself. */

@@ -258,14 +258,20 @@ static int loop(struct follow *f, struct err *e)
 	return 0;
 }
 
-/* A start that failed leaves nothing behind. */
-static void forget(struct ctl *ctl, const char *id)
+/* A new instance that could not be started leaves no record behind, unless
+ * the daemon has made one of its failure. */
+void follow_forget(struct ctl *ctl, const char *id)
 {
 	CLEANUP(free_p) char *path = NULL;
 	struct err ignored = { 0 };
+	json_t *instance;
 
-	if (api_path("instances", id, "?force=1", &path, &ignored) == 0)
+	if (api_path("instances", id, "", &path, &ignored) != 0 ||
+	    client_get(ctl->client, path, &instance, &ignored) != 0)
+		return;
+	if (strcmp(show_text(instance, "state"), "created") == 0)
 		(void)!client_delete(ctl->client, path, &ignored);
+	json_decref(instance);
 }
 
 int follow(struct ctl *ctl, const char *id, const struct follow_options *o, json_t **ret_instance,
@@ -274,13 +280,10 @@ int follow(struct ctl *ctl, const char *id, const struct follow_options *o, json
 	CLEANUP(follow_done) struct follow f = { .ctl = ctl, .id = id, .o = o, .signals = -1 };
 
 	(void)fflush(NULL);
-	if (begin(&f, e) != 0) {
-		if (o->fresh)
-			forget(ctl, id);
-		return e->code;
-	}
-	if (loop(&f, e) != 0) {
+	if (begin(&f, e) != 0 || loop(&f, e) != 0) {
 		json_decref(f.instance);
+		if (o->fresh)
+			follow_forget(ctl, id);
 		return e->code;
 	}
 	*ret_instance = f.instance;

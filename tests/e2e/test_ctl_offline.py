@@ -192,7 +192,8 @@ class Alone(unittest.TestCase):
                 finally:
                     os._exit(99)
             os.close(write)
-            said = open(read).read()
+            with open(read) as f2:
+                said = f2.read()
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 125)
             self.assertIn("you may not connect to " + f.path, said)
 
@@ -385,7 +386,7 @@ class Played(unittest.TestCase):
 
     def test_rm_and_failures(self):
         gone = {f"DELETE /v1/instances/{ID}": answer(204),
-                f"DELETE /v1/instances/{ID}?force=1": answer(204)}
+                f"GET /v1/instances/{ID}": answer(200, instance())}
 
         def play(conn, _):
             event(conn, event="exited", instance=instance("exited", 0))
@@ -397,7 +398,7 @@ class Played(unittest.TestCase):
         with started(play, **gone, **{f"POST /v1/instances/{ID}/start": refused}) as f:
             r = ctl("run", "wc", sock=f.path)
             self.assertEqual(r.returncode, 126)
-            self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}?force=1")
+            self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}")
         for bad in (lambda c, _: None, lambda c, _: c.sendall(b"not json\n"),
                     lambda c, _: event(c, event="error", error={"code": "internal",
                                                                 "message": "oh"}),

@@ -20,7 +20,7 @@ static int set_path(struct client *c, const char *path, struct err *e)
 	if (path[0] == '\0' || strlen(path) >= sizeof(c->path))
 		return err_set(e, ERR_USAGE, "the socket's path \"%s\" %s", path,
 			       path[0] != '\0' ? "is longer than a socket's may be" : "is empty");
-	strcpy(c->path, path);
+	memcpy(c->path, path, strlen(path) + 1);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int connect_failed(const struct client *c, int why, struct err *e)
 				   "or in $" WASMD_SOCKET_ENV);
 	case EACCES:
 	case EPERM:
-		err_set(e, ERR_PERM, "you may not connect to %s", c->path);
+		err_set(e, ERR_PERM, "you have no permission to connect to %s", c->path);
 		return err_hint(e,
 				"ask the administrator to admit you to the socket's group "
 				"(ls -l %s shows it)",
@@ -70,7 +70,7 @@ static int open_connection(struct client *c, struct err *e)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = c->timeout_ms / 1000,
-				    .tv_usec = c->timeout_ms % 1000 * 1000 };
+				    .tv_usec = (suseconds_t)(c->timeout_ms % 1000) * 1000 };
 	CLEANUP(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -193,7 +193,7 @@ static int put_head(struct client *c, const struct client_request *rq, const cha
 	int n;
 
 	if (!sized)
-		strcpy(body, "Transfer-Encoding: chunked\r\n");
+		(void)snprintf(body, sizeof(body), "Transfer-Encoding: chunked\r\n");
 	else if (length > 0 || strcmp(rq->method, "POST") == 0)
 		(void)snprintf(body, sizeof(body), "Content-Length: %llu\r\n",
 			       (unsigned long long)length);
@@ -428,7 +428,7 @@ int client_call(struct client *c, const struct client_request *rq, struct client
 static int short_call(struct client *c, const struct client_request *rq, json_t **ret_json,
 		      struct err *e)
 {
-	struct client_reply reply;
+	struct client_reply reply = { 0 };
 
 	if (client_call(c, rq, &reply, e) != 0)
 		return e->code;

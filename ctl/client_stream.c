@@ -39,7 +39,7 @@ static int pass_descriptors(const struct client *c, const int fds[3], struct err
 	h->cmsg_type = SCM_RIGHTS;
 	h->cmsg_len = CMSG_LEN(3 * sizeof(int));
 	memcpy(CMSG_DATA(h), fds, 3 * sizeof(int));
-	while (sendmsg(c->fd, &m, MSG_NOSIGNAL) != 1) {
+	while (sendmsg(c->fd, &m, MSG_NOSIGNAL) < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			return err_set(e, ERR_PEER, "passing the standard streams: %s",
 				       strerror(errno));

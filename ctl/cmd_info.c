@@ -21,7 +21,7 @@ static void value_line(const char *key, const json_t *v)
 	else if (json_is_integer(v))
 		(void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
 	else if (json_is_boolean(v))
-		strcpy(text, json_is_true(v) ? "yes" : "no");
+		(void)snprintf(text, sizeof(text), "%s", json_is_true(v) ? "yes" : "no");
 	json_array_foreach(v, i, item)
 	{
 		size_t n = strlen(text);

@@ -9,15 +9,15 @@ struct life {
 #define LIFE(field) offsetof(struct life, field)
 
 const struct opt opts_start[] = {
-	{ 'a', "attach", NULL, "follow it, as run does", OPT_FLAG, LIFE(attach) },
+	{ 'a', OPT_FLAG, "attach", NULL, "follow it, as run does", LIFE(attach) },
 	OPT_END,
 };
 const struct opt opts_stop[] = {
-	{ 't', "grace", "TIME", "how long to wait before the kill (10s)", OPT_TEXT, LIFE(grace) },
+	{ 't', OPT_TEXT, "grace", "TIME", "how long to wait before the kill (10s)", LIFE(grace) },
 	OPT_END,
 };
 const struct opt opts_rm[] = {
-	{ 'f', "force", NULL, "kill it first if it runs", OPT_FLAG, LIFE(force) },
+	{ 'f', OPT_FLAG, "force", NULL, "kill it first if it runs", LIFE(force) },
 	OPT_END,
 };
 

@@ -8,7 +8,7 @@ struct logs {
 };
 
 const struct opt opts_logs[] = {
-	{ 0, "stream", "NAME", "stdout or stderr only", OPT_TEXT, offsetof(struct logs, stream) },
+	{ 0, OPT_TEXT, "stream", "NAME", "stdout or stderr only", offsetof(struct logs, stream) },
 	OPT_END,
 };
 

@@ -6,7 +6,7 @@ struct load {
 };
 
 const struct opt opts_load[] = {
-	{ 0, "name", "NAME", "what to call it", OPT_TEXT, offsetof(struct load, name) },
+	{ 0, OPT_TEXT, "name", "NAME", "what to call it", offsetof(struct load, name) },
 	OPT_END,
 };
 

@@ -6,7 +6,7 @@ struct ps {
 };
 
 const struct opt opts_ps[] = {
-	{ 'a', "all", NULL, "those that have ended, too", OPT_FLAG, offsetof(struct ps, all) },
+	{ 'a', OPT_FLAG, "all", NULL, "those that have ended, too", offsetof(struct ps, all) },
 	OPT_END,
 };
 

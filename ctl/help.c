@@ -133,7 +133,7 @@ void help_all(FILE *f)
 
 int cmd_help(struct ctl *ctl, int argc, char **argv, struct err *e)
 {
-	const struct verb *v;
+	const struct verb *v = ctl->verb;
 	int n, words, r = ctl_options(ctl, NULL, argc, argv, &argv, &n, e);
 
 	if (r != 0)

@@ -368,8 +368,8 @@ static int broken_off(struct err *e)
 static int body_chunked(struct http_in *in, http_sink *sink, void *arg, struct err *e)
 {
 	struct http_chunks c = { 0 };
-	struct http_span data;
-	size_t used;
+	struct http_span data = { NULL, 0 };
+	size_t used = 0;
 	ssize_t n;
 
 	while (c.state != HTTP_CHUNK_DONE) {

@@ -11,41 +11,39 @@
 #include "wasmd/policy.h"
 
 #define JOB(field) offsetof(struct job, field)
-#define JOB_ROWS                                                                                     \
-	{ 0, "name", "NAME", "what to call the instance", OPT_TEXT, JOB(name) },                     \
-		{ 'v',                                                                               \
-		  "volume",                                                                          \
-		  "HOST:GUEST[:rw]",                                                                 \
-		  "grant a directory, read-only unless :rw",                                         \
-		  OPT_LIST,                                                                          \
-		  JOB(flags.mounts) },                                                               \
-		{ 'e',	    "env",	    "NAME[=VALUE]", "set a variable, or pass our own",       \
-		  OPT_LIST, JOB(flags.envs) },                                                       \
-		{ 0,	    "policy",	"FILE", "the policy, instead of the flags that make one",    \
-		  OPT_TEXT, JOB(policy) },                                                           \
-		{ 0,	    "fuel",	    "N", "how many instructions it may run (5e9)",           \
-		  OPT_TEXT, JOB(flags.fuel) },                                                       \
-		{ 0, "cpu", "TIME", "how much cpu time it may use (2s)", OPT_TEXT, JOB(flags.cpu) }, \
-		{ 0, "wall", "TIME", "how long it may take (10s)", OPT_TEXT, JOB(flags.wall) },      \
-		{ 0,	    "memory",	      "SIZE", "how much memory it may have (64MiB)",         \
-		  OPT_TEXT, JOB(flags.memory) },                                                     \
-	{                                                                                            \
-		0, "print-policy", NULL, "print the policy these flags make, and do no more",        \
-			OPT_FLAG, JOB(print_policy)                                                  \
-	}
+
+/* clang-format off */
+#define JOB_ROWS                                                                              \
+	{ 0,   OPT_TEXT, "name",   "NAME", "what to call the instance", JOB(name) },          \
+	{ 'v', OPT_LIST, "volume", "HOST:GUEST[:rw]",                                         \
+	  "grant a directory, read-only unless :rw", JOB(flags.mounts) },                     \
+	{ 'e', OPT_LIST, "env",    "NAME[=VALUE]", "set a variable, or pass our own",         \
+	  JOB(flags.envs) },                                                                  \
+	{ 0,   OPT_TEXT, "policy", "FILE", "the policy, instead of the flags that make one",  \
+	  JOB(policy) },                                                                      \
+	{ 0,   OPT_TEXT, "fuel",   "N", "how many instructions it may run (5e9)",             \
+	  JOB(flags.fuel) },                                                                  \
+	{ 0,   OPT_TEXT, "cpu",    "TIME", "how much cpu time it may use (2s)",               \
+	  JOB(flags.cpu) },                                                                   \
+	{ 0,   OPT_TEXT, "wall",   "TIME", "how long it may take (10s)", JOB(flags.wall) },   \
+	{ 0,   OPT_TEXT, "memory", "SIZE", "how much memory it may have (64MiB)",             \
+	  JOB(flags.memory) },                                                                \
+	{ 0,   OPT_FLAG, "print-policy", NULL,                                                \
+	  "print the policy these flags make, and do no more", JOB(print_policy) }
 
 const struct opt opts_create[] = { JOB_ROWS, OPT_END };
 const struct opt opts_run[] = {
-	{ 'd', "detach", NULL, "print the instance's id and leave it running", OPT_FLAG,
+	{ 'd', OPT_FLAG, "detach", NULL, "print the instance's id and leave it running",
 	  JOB(detach) },
-	{ 'i', "interactive", NULL, "pass standard input (it always is, unless -d)", OPT_FLAG,
+	{ 'i', OPT_FLAG, "interactive", NULL, "pass standard input (it always is, unless -d)",
 	  JOB(interactive) },
-	{ 0, "rm", NULL, "forget the instance when it has ended", OPT_FLAG, JOB(rm) },
-	{ 0, "status-fd", "N", "write the ended instance as JSON to descriptor N", OPT_TEXT,
+	{ 0,   OPT_FLAG, "rm", NULL, "forget the instance when it has ended", JOB(rm) },
+	{ 0,   OPT_TEXT, "status-fd", "N", "write the ended instance as JSON to descriptor N",
 	  JOB(status_fd) },
 	JOB_ROWS,
-	OPT_END
+	OPT_END,
 };
+/* clang-format on */
 
 void job_done(struct job *j)
 {
@@ -219,7 +217,7 @@ static int fill_body(json_t *body, const struct job *j, const char *policy, size
 static int send_create(struct ctl *ctl, json_t *body, const char *module, json_t **ret,
 		       struct err *e)
 {
-	json_t *name;
+	json_t *name = NULL;
 
 	if (ctl_connect(ctl, e) != 0 || name_module(ctl, module, &name, e) != 0)
 		return e->code;
@@ -239,7 +237,7 @@ int job_create(struct ctl *ctl, const struct job *j, int argc, char **argv, json
 {
 	CLEANUP(free_p) char *policy = NULL;
 	json_t *body;
-	size_t len;
+	size_t len = 0;
 
 	*ret_instance = NULL;
 	if (find_policy(j, &policy, &len, e) != 0)

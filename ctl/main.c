@@ -20,13 +20,13 @@ unsigned wasmd_fault_after = ~0u;
 
 const struct opt opts_none[] = { OPT_END };
 const struct opt opts_common[] = {
-	{ 'H', "socket", "PATH", "the daemon's socket (or $WASMD_SOCKET)", OPT_TEXT,
+	{ 'H', OPT_TEXT, "socket", "PATH", "the daemon's socket (or $WASMD_SOCKET)",
 	  COMMON(socket) },
-	{ 0, "tenant", "NAME", "act for this tenant", OPT_TEXT, COMMON(tenant) },
-	{ 'o', "output", "FORM", "table, json, jsonl or name", OPT_TEXT, COMMON(form_text) },
-	{ 0, "request-timeout", "TIME", "how long to wait for an answer (0: for ever)", OPT_TEXT,
+	{ 0, OPT_TEXT, "tenant", "NAME", "act for this tenant", COMMON(tenant) },
+	{ 'o', OPT_TEXT, "output", "FORM", "table, json, jsonl or name", COMMON(form_text) },
+	{ 0, OPT_TEXT, "request-timeout", "TIME", "how long to wait for an answer (0: for ever)",
 	  COMMON(timeout_text) },
-	{ 'h', "help", NULL, "say what the verb does", OPT_FLAG, COMMON(help) },
+	{ 'h', OPT_FLAG, "help", NULL, "say what the verb does", COMMON(help) },
 	OPT_END,
 };
 

@@ -25,15 +25,15 @@ struct opt_list {
 
 /* One row; a table ends with a row without a name. */
 struct opt {
-	char key;	  /* 0: none */
+	char key; /* 0: none */
+	enum opt_kind kind;
 	const char *name; /* long, without the dashes */
 	const char *arg;  /* what the value is called; NULL for a flag */
 	const char *help;
-	enum opt_kind kind;
 	size_t at; /* offset of the field in the struct that is filled */
 };
 
-#define OPT_END { 0, NULL, NULL, NULL, OPT_FLAG, 0 }
+#define OPT_END { 0, OPT_FLAG, NULL, NULL, NULL, 0 }
 
 /* A table and the struct that its rows fill. */
 struct opt_set {

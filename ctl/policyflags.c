@@ -200,7 +200,7 @@ static void default_limits(json_t *l, const struct policy_limits *d)
 
 static int fill_limits(json_t *limits, const struct policy_flags *f, struct err *e)
 {
-	struct policy *minimal;
+	struct policy *minimal = NULL;
 	json_int_t fuel;
 
 	if (policy_parse(policy_minimal(), strlen(policy_minimal()), &minimal, e) != 0)
@@ -257,7 +257,7 @@ static int check_document(const char *text, struct err *e)
 		     { "$.limits.fuel", "--fuel" },
 		     { "$.mounts", "-v" },
 		     { "$.env", "-e" } };
-	struct policy *p;
+	struct policy *p = NULL;
 
 	if (policy_parse(text, strlen(text), &p, e) == 0) {
 		policy_free(p);
@@ -337,7 +337,7 @@ int policy_from_file(const char *file, char **ret_text, size_t *ret_len, struct 
 {
 	CLEANUP(close_p) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	CLEANUP(free_p) char *text = NULL;
-	struct policy *p;
+	struct policy *p = NULL;
 	size_t len = 0;
 
 	if (fd < 0)
@@ -397,7 +397,7 @@ static int fill_env(const struct policy_flags *f, const struct policy *p, json_t
 int policy_env(const struct policy_flags *f, const char *text, size_t len, json_t **ret_env,
 	       struct err *e)
 {
-	struct policy *p;
+	struct policy *p = NULL;
 	json_t *env = json_object();
 
 	if (env == NULL)

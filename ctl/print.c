@@ -201,8 +201,8 @@ void age_text(int64_t seconds, char *buf, size_t size)
 		int64_t above, unit;
 		const char *name;
 	} rows[] = {
-		{ 2 * 86400, 86400, "d" },
-		{ 2 * 3600, 3600, "h" },
+		{ 172800, 86400, "d" },
+		{ 7200, 3600, "h" },
 		{ 120, 60, "min" },
 		{ INT64_MIN, 1, "s" },
 	};

@@ -195,7 +195,7 @@ class Alone(unittest.TestCase):
             with open(read) as f2:
                 said = f2.read()
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 125)
-            self.assertIn("you may not connect to " + f.path, said)
+            self.assertIn("you have no permission to connect to " + f.path, said)
 
     def test_help(self):
         for args in ([], ["help"], ["--help"], ["help", "run"], ["run", "--help"],

@@ -300,10 +300,10 @@ struct opts {
 };
 
 static const struct opt rows[] = {
-	{ 'a', "all", NULL, "", OPT_FLAG, offsetof(struct opts, a) },
-	{ 'b', "both", NULL, "", OPT_FLAG, offsetof(struct opts, b) },
-	{ 't', "text", "T", "", OPT_TEXT, offsetof(struct opts, text) },
-	{ 'l', "list", "L", "", OPT_LIST, offsetof(struct opts, list) },
+	{ 'a', OPT_FLAG, "all", NULL, "", offsetof(struct opts, a) },
+	{ 'b', OPT_FLAG, "both", NULL, "", offsetof(struct opts, b) },
+	{ 't', OPT_TEXT, "text", "T", "", offsetof(struct opts, text) },
+	{ 'l', OPT_LIST, "list", "L", "", offsetof(struct opts, list) },
 	OPT_END,
 };
 

@@ -33,7 +33,7 @@ static int check(const void *p, size_t n, struct err *e)
 	memcpy(copy + 1, p, n);
 	*e = (struct err){ 0 };
 	if (vm_module_decode(copy + 1, n, &m, e) == 0)
-		(void)vm_module_validate(m, &v, e);
+		assert_int_equal(vm_module_validate(m, &v, e), e->code);
 	assert_true((v != NULL) == (e->code == 0));
 	assert_true((e->msg[0] != '\0') == (e->code != 0));
 	vm_valid_module_free(v);

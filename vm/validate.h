@@ -62,8 +62,6 @@ struct val {
 __attribute__((format(printf, 3, 4), cold)) void val_fail(struct val *v, int code, const char *fmt,
 							  ...);
 
-const char *type_name(uint8_t t);
-
 /* validate_op.c: types the instruction v->op, whose row is @s. */
 void val_op(struct val *v, const struct sig *s);
 

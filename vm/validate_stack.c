@@ -3,26 +3,6 @@
  */
 #include "vm/validate_stack.h"
 
-const char *type_name(uint8_t t)
-{
-	switch (t) {
-	case VM_I32:
-		return "i32";
-	case VM_I64:
-		return "i64";
-	case VM_F32:
-		return "f32";
-	case VM_F64:
-		return "f64";
-	case VM_FUNCREF:
-		return "funcref";
-	case VM_EXTERNREF:
-		return "externref";
-	default:
-		return "a value";
-	}
-}
-
 void val_fail(struct val *v, int code, const char *fmt, ...)
 {
 	char why[160];
@@ -44,8 +24,11 @@ bool val_grow(struct val *v, size_t more)
 		val_fail(v, ERR_LIMIT, "more than %u operands on the stack", LIM_OPERANDS);
 		return false;
 	}
-	if (vec_room(&v->ops, &v->cap_ops, v->n_ops + more, 1))
+	if (vec_room(&v->ops, &v->cap_ops, v->n_ops + more, 1)) {
+		if (v->cap_ops > LIM_OPERANDS)
+			v->cap_ops = LIM_OPERANDS;
 		return true;
+	}
 	val_fail(v, ERR_NOMEM, "out of memory");
 	return false;
 }

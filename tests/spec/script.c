@@ -100,9 +100,10 @@ static struct spec_module *module_load(struct script *s, const char *file, struc
 	m->bytes = read_all(path, &len);
 	if (m->bytes == NULL)
 		(void)err_set(e, ERR_NOTFOUND, "%s: cannot be read", path);
-	else if (vm_module_decode(m->bytes, len, &decoded, e) == 0 &&
-		 vm_module_validate(decoded, &valid, e) == 0)
-		(void)vm_module_compile(valid, &m->code, e);
+	else if (vm_module_decode(m->bytes, len, &decoded, e) != 0 ||
+		 vm_module_validate(decoded, &valid, e) != 0 ||
+		 vm_module_compile(valid, &m->code, e) != 0)
+		m->code = NULL;
 	feature_of(e, m->feature, sizeof(m->feature));
 	return m;
 }

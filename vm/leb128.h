@@ -60,6 +60,8 @@ static inline uint64_t leb_u64(struct rd *r)
 
 static inline int32_t leb_s32(struct rd *r)
 {
+	if (r->bad == NULL && r->p < r->end && *r->p < 0x80)
+		return (int32_t)((uint32_t)*r->p++ << 25) >> 25;
 	return (int32_t)leb_read(r, 32, true);
 }
 

@@ -14,8 +14,8 @@ void val_fail(struct val *v, int code, const char *fmt, ...)
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	rd_fail(&v->r, fmt);
-	err_set(v->e, code, "offset 0x%zx, function %u, %s: %s", v->at, v->func,
-		op_info(v->op)->text, why);
+	err_set(v->e, code, "offset 0x%zx, function %u, %s: %s", (size_t)(v->at - v->r.base),
+		v->func, op_info(v->op)->text, why);
 }
 
 bool val_grow(struct val *v, size_t more)

@@ -160,8 +160,8 @@ static int decode(const struct wb *w, struct err *e)
 	struct vm_module *m = NULL;
 
 	*e = (struct err){ 0 };
-	(void)vm_module_decode(w->p, w->len, &m, e);
-	vm_module_free(m);
+	if (vm_module_decode(w->p, w->len, &m, e) == 0)
+		vm_module_free(m);
 	return e->code;
 }
 

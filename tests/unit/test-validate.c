@@ -28,12 +28,15 @@ static int check(const void *p, size_t n, struct err *e)
 	struct vm_module *m = NULL;
 	struct vm_valid_module *v = NULL;
 	uint8_t *copy = malloc(n + 1);
+	int code;
 
 	assert_non_null(copy);
 	memcpy(copy + 1, p, n);
 	*e = (struct err){ 0 };
-	if (vm_module_decode(copy + 1, n, &m, e) == 0)
-		(void)vm_module_validate(m, &v, e);
+	code = vm_module_decode(copy + 1, n, &m, e);
+	if (code == 0)
+		code = vm_module_validate(m, &v, e);
+	assert_int_equal(code, e->code);
 	assert_true((v != NULL) == (e->code == 0));
 	assert_true((e->msg[0] != '\0') == (e->code != 0));
 	vm_valid_module_free(v);

@@ -87,14 +87,12 @@ static void rig_done(struct rig *r)
 	r->code = vm_code_unref(r->code);
 }
 
-static struct rig rig_new(const struct vm_store_limits *lim)
+static void rig_new(struct rig *r, const struct vm_store_limits *lim)
 {
 	struct err e = { 0 };
-	struct rig r;
 
-	if (rig_make(&r, lim, &e) != 0)
+	if (rig_make(r, lim, &e) != 0)
 		fail_msg("%s", e.msg);
-	return r;
 }
 
 static enum vm_trap call(struct rig *r, const char *name, union vm_value *v,
@@ -127,8 +125,9 @@ static enum vm_trap trap_of(struct rig *r, const char *name, uint32_t a, struct 
 
 static void locals_on_the_stack_keep_their_value(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 
+	rig_new(&r, NULL);
 	assert_int_equal(call_i32(&r, "kept", 0, 0), 105);
 	assert_int_equal(call_i32(&r, "kept", 7, 0), 114);
 	rig_done(&r);
@@ -137,9 +136,10 @@ static void locals_on_the_stack_keep_their_value(void **state)
 static void several_results_come_in_order(void **state)
 {
 	union vm_value v[2] = { { .i32 = 1 }, { .i32 = 2 } };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	assert_int_equal(call(&r, "swap", v, &info), VM_TRAP_NONE);
 	assert_int_equal(v[0].i32, 2);
 	assert_int_equal(v[1].i32, 1);
@@ -148,8 +148,9 @@ static void several_results_come_in_order(void **state)
 
 static void branches_of_a_table_carry_values(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 
+	rig_new(&r, NULL);
 	assert_int_equal(call_i32(&r, "table", 0, 0), 1000);
 	assert_int_equal(call_i32(&r, "table", 1, 0), 10);
 	assert_int_equal(call_i32(&r, "table", 2, 0), 1020);
@@ -160,9 +161,10 @@ static void branches_of_a_table_carry_values(void **state)
 static void float_constants_are_kept_in_the_frame(void **state)
 {
 	union vm_value v = { .f64 = 2.0 };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	assert_int_equal(call(&r, "consts", &v, &info), VM_TRAP_NONE);
 	assert_true(v.f64 == 3.25);
 	rig_done(&r);
@@ -172,10 +174,11 @@ static void float_constants_are_kept_in_the_frame(void **state)
 
 static void trap_tells_place_and_callers(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 	char text[160];
 
+	rig_new(&r, NULL);
 	assert_int_equal(trap_of(&r, "outer", 0, &info), VM_TRAP_DIV_ZERO);
 	assert_int_equal(info.n_frames, 3);
 	assert_int_equal(info.depth, 3);
@@ -210,9 +213,10 @@ static void every_trap_tells_its_instruction(void **state)
 		{ "wrong_type", 0, VM_TRAP_INDIRECT_TYPE, 0x11 },
 		{ "unreachable", 0, VM_TRAP_UNREACHABLE, 0x00 },
 	};
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(trap_of(&r, cases[i].name, cases[i].arg, &info), cases[i].trap);
 		assert_int_equal(info.trap, cases[i].trap);
@@ -224,9 +228,10 @@ static void every_trap_tells_its_instruction(void **state)
 
 static void host_may_end_the_guest(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	assert_int_equal(call_i32(&r, "host", 20, 0), 41);
 	r.host_trap = VM_TRAP_EXIT;
 	assert_int_equal(trap_of(&r, "host", 1, &info), VM_TRAP_EXIT);
@@ -238,15 +243,16 @@ static void host_may_end_the_guest(void **state)
 static void recursion_ends_at_the_limit(void **state)
 {
 	struct vm_store_limits lim = { .call_depth = 1000 };
-	struct rig r = rig_new(&lim);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, &lim);
 	assert_int_equal(trap_of(&r, "recurse", 0, &info), VM_TRAP_STACK_OVERFLOW);
 	assert_int_equal(info.n_frames, LIM_BACKTRACE);
 	assert_in_range(info.depth, 999, 1001);
 	rig_done(&r);
 	lim = (struct vm_store_limits){ .stack = 4096 };
-	r = rig_new(&lim);
+	rig_new(&r, &lim);
 	assert_int_equal(trap_of(&r, "recurse", 0, &info), VM_TRAP_STACK_OVERFLOW);
 	assert_in_range(info.depth, 50, 512);
 	assert_int_equal(call_i32(&r, "leaf", 6, 3), 2);
@@ -258,10 +264,11 @@ static void recursion_ends_at_the_limit(void **state)
 static void memory_grows_to_the_limit(void **state)
 {
 	struct vm_store_limits lim = { .memory = 10 * 65536 };
-	struct rig r = rig_new(&lim);
+	struct rig r;
 	struct vm_trap_info info;
 	struct err e = { 0 };
 
+	rig_new(&r, &lim);
 	assert_int_equal(call_i32(&r, "grow", 8, 0), 1);
 	assert_int_equal(call_i32(&r, "grow", 2, 0), UINT32_MAX);
 	assert_int_equal(call_i32(&r, "grow", 1, 0), 9);
@@ -297,8 +304,9 @@ static void wrong_import_is_named(void **state)
 {
 	struct vm_trap_info trap;
 	struct err e = { 0 };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 
+	rig_new(&r, NULL);
 	assert_int_equal(vm_instance_new(r.s, r.code, NULL, NULL, &r.in, &trap, &e),
 			 ERR_UNLINKABLE);
 	assert_string_equal(e.msg, "import \"env\" \"host\" (function): unknown import");
@@ -317,9 +325,10 @@ static uint64_t count_fuel(uint32_t n)
 static void fuel_is_exact(void **state)
 {
 	static const uint32_t turns[] = { 0, 1, 7, 1000, 100000 };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
 		uint64_t need = count_fuel(turns[i]);
 
@@ -342,9 +351,10 @@ static void fuel_is_exact(void **state)
 static void loops_use_up_their_fuel(void **state)
 {
 	static const char *const endless[] = { "spin", "spin_call", "fill", "recurse" };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(endless); i++) {
 		vm_store_set_fuel(r.s, 5000);
 		assert_int_equal(trap_of(&r, endless[i], 64, &info), VM_TRAP_FUEL);
@@ -355,10 +365,11 @@ static void loops_use_up_their_fuel(void **state)
 
 static void work_of_the_host_is_charged(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 	uint64_t plain;
 
+	rig_new(&r, NULL);
 	vm_store_set_fuel(r.s, 1000);
 	(void)call_i32(&r, "host", 1, 0);
 	plain = 1000 - vm_store_fuel(r.s);
@@ -401,11 +412,12 @@ static void *stop_soon(void *arg)
 static void stop_within_ten_ms(const char *name, uint32_t arg)
 {
 	struct stopper st = { 0 };
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 	pthread_t other;
 	int64_t took;
 
+	rig_new(&r, NULL);
 	vm_store_set_stop(r.s, &st.stop);
 	assert_int_equal(pthread_getcpuclockid(pthread_self(), &st.clock), 0);
 	assert_int_equal(pthread_create(&other, NULL, stop_soon, &st), 0);
@@ -428,9 +440,10 @@ static void stop_ends_every_loop(void **state)
 static void raised_flag_stops_at_once(void **state)
 {
 	_Atomic uint32_t stop = 1;
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	struct vm_trap_info info;
 
+	rig_new(&r, NULL);
 	vm_store_set_stop(r.s, &stop);
 	assert_int_equal(trap_of(&r, "count", 1000000, &info), VM_TRAP_STOPPED);
 	atomic_store(&stop, 0);
@@ -443,10 +456,11 @@ static void raised_flag_stops_at_once(void **state)
 /* The child compiles what the parent never ran, and keeps its own memory. */
 static void store_lives_on_in_a_child(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 	int status = 0;
 	pid_t pid;
 
+	rig_new(&r, NULL);
 	(void)call_i32(&r, "poke", 100, 11);
 	pid = fork();
 	assert_true(pid >= 0);
@@ -498,8 +512,9 @@ static void each_allocation_may_fail(void **state)
 
 static void memory_that_cannot_grow_says_so(void **state)
 {
-	struct rig r = rig_new(NULL);
+	struct rig r;
 
+	rig_new(&r, NULL);
 	(void)call_i32(&r, "grow", 0, 0);
 	wasmd_fault_after = 0;
 	assert_int_equal(call_i32(&r, "grow", 1, 0), UINT32_MAX);

@@ -86,6 +86,7 @@ struct vm_module {
 	uint32_t n_data_count;  /* data count section, or VM_NO_INDEX */
 	struct span code;       /* the whole code section, for measuring */
 	struct span names;      /* the "name" section's contents; len 0: none */
+	uint32_t *by_name;      /* exports in the order of their names; by validate */
 	struct arena *arena;    /* owns the arrays that types and elems point to */
 };
 
@@ -93,6 +94,14 @@ struct vm_module {
 struct vm_valid_module {
 	struct vm_module *m;
 };
+
+/* Order of names: by length, then by bytes. */
+static inline int span_cmp(struct span a, struct span b)
+{
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	return a.len != 0 ? memcmp(a.p, b.p, a.len) : 0;
+}
 
 /* The name of function @func from the name section (or an export), or an
  * empty span. Never fails: names are hints (spec appendix A, custom sections). */

@@ -157,6 +157,19 @@ class Guests(unittest.TestCase):
         self.assertEqual(p.stdout, b'')
         self.assertIn(b'syscalls 0 ', p.stderr)
 
+    def test_deny_all_for_every_call(self):
+        write(self.path('out'), 'kept')
+        with open(self.path('out'), 'r+b') as out:
+            p = subprocess.run(
+                [RUN, '--deny-all', '--usage', '--dir', self.dir + '::/in',
+                 os.path.join(GUESTS, 'everything.wasm')],
+                stdin=out, stdout=out, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(p.returncode, 134)
+        self.assertIn(b'host_calls 46 ', p.stderr)
+        self.assertIn(b'syscalls 0 ', p.stderr)
+        with open(self.path('out'), 'rb') as out:
+            self.assertEqual(out.read(), b'kept')
+
     def test_a_reader_that_leaves(self):
         p = subprocess.Popen([RUN, os.path.join(GUESTS, 'sort.wasm')],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -45,7 +45,7 @@ static bool model_glob(const char *g, const char *p)
 				return true;
 		return false;
 	}
-	if (strcmp(g, "**") == 0)
+	if (strcmp(g, "**") == 0) /* after a slash */
 		return *p != '\0' && *p != '/';
 	if (*g == '*') {
 		for (;; p++) {
@@ -75,13 +75,18 @@ static bool model_glob(const char *g, const char *p)
 	return *g == *p && model_glob(g + 1, p + 1);
 }
 
+static bool model_path(const char *glob, const char *path)
+{
+	return strcmp(glob, "**") == 0 || model_glob(glob, path);
+}
+
 /* Could something the glob names lie at or below @path? Tried over the few
  * names that the random calls use. */
 static const char *const parts[] = { "a", "b", ".git", "x.png", "c" };
 
 static bool model_above(const char *glob, const char *path, int depth)
 {
-	if (model_glob(glob, path))
+	if (model_path(glob, path))
 		return true;
 	for (size_t i = 0; depth > 0 && i < ARRAY_LEN(parts); i++) {
 		char below[128];
@@ -120,7 +125,7 @@ static bool object_fits(const struct policy_rule *r, const struct gate_req *q,
 	if (r->path == NULL)
 		return true;
 	(void)snprintf(path, sizeof(path), "%.*s", (int)o->path_len, o->path_len ? o->path : "");
-	return o->class != GATE_CLASS_NONE && o->path_len != 0 && model_glob(r->path, path);
+	return o->class != GATE_CLASS_NONE && o->path_len != 0 && model_path(r->path, path);
 }
 
 static bool takes_object(unsigned op)

@@ -93,7 +93,7 @@ static int class_byte(struct build *b, unsigned *ret)
 
 static int class_range(struct build *b, uint8_t *set)
 {
-	unsigned lo, hi;
+	unsigned lo = 0, hi;
 
 	if (class_byte(b, &lo) < 0)
 		return b->e->code;

@@ -109,7 +109,7 @@ int parse_found_name(struct parse *x, const json_t *v, const struct at *at, cons
 
 static int unknown_key(struct parse *x, const struct at *at, const struct key_row *rows, size_t n)
 {
-	const char *names[MOST_KEYS], *near;
+	const char *names[MOST_KEYS] = { 0 }, *near;
 	char why[240], key[49];
 
 	for (size_t i = 0; i < n; i++)

@@ -1,6 +1,7 @@
 """What strangers send: each gets a clear error, the daemon stays up, nothing is left behind."""
 import json
 import os
+import pathlib
 import random
 import socket
 import subprocess
@@ -50,7 +51,7 @@ class BadInput(unittest.TestCase):
     def test_not_modules(self):
         self.refused(b'', 'empty')
         self.refused(b'(module)\n', 'text')
-        self.refused(open('/bin/true', 'rb').read(), 'ELF')
+        self.refused(pathlib.Path('/bin/true').read_bytes(), 'ELF')
         self.refused(bytes.fromhex('0061736d0d000100'), 'component')
         self.refused(bytes.fromhex('0061736d02000000'), 'version')
 
@@ -129,11 +130,11 @@ class BadInput(unittest.TestCase):
         path.write_text(text)
         local = self.d.ctl('policy', 'check', path, check=125)
         for word in words:
-            self.assertIn(word, local.err)
+            self.assertIn(word.replace('line ', 'bad.json:'), local.err)
 
     def test_policies(self):
         self.policy_refused('{\n  "nmae": "x"\n}', 'line 2', 'nmae', '"name"')
-        self.policy_refused('{"name": "a", "name": "b"}', 'duplicate')
+        self.policy_refused('{"name": "a", "name": "b"}', 'twice')
         self.policy_refused('{"limits": {"fuel": "lots"}}', '$.limits.fuel')
         self.policy_refused('{"limits": 7}', '$.limits')
         self.policy_refused('[' * 200000, 'line 1')
@@ -233,8 +234,7 @@ class BadInput(unittest.TestCase):
         self.d.ctl('rm', 'gone', check=0)
 
     def running(self):
-        return [i for i in self.d.http('GET', '/v1/instances')[1]['instances']
-                if i['state'] == 'running']
+        return self.d.http('GET', '/v1/instances')[1]['instances']
 
     def until(self, true):
         deadline = time.time() + 10

@@ -68,12 +68,12 @@ class Limits(unittest.TestCase):
             self.assertGreater(grew, pages - 32)
 
     def test_output_limit(self):
-        p = self.d.policy(name='p', limits={'output': '64KiB'})
+        p = self.d.policy(args=True, limits={'output': '64KiB'})
         i = self.ends('output', 137, '--policy', p, 'chatter', '1000000')
         self.assertLessEqual(i['usage']['bytes_written'], 65536)
 
     def test_host_call_limit(self):
-        p = self.d.policy(limits={'host_calls': 50})
+        p = self.d.policy(args=True, limits={'host_calls': 50})
         self.ends('host_calls', 137, '--policy', p, 'chatter', '100000000')
 
 

@@ -7,6 +7,7 @@ from wasmd import Daemon, guest
 POLICY = '''{
   "name": "word-count",
   "limits": { "memory": "16MiB", "fuel": 5000000000, "wall": "10s" },
+  "args": true,
   "mounts": [
     { "host": "%s", "guest": "/in", "access": "ro" }
   ],
@@ -38,14 +39,14 @@ class MainJob(unittest.TestCase):
         self.assertNotIn('0451', r.out)
         self.assertIn('secret.txt: Permission denied', r.err)
         self.assertRegex(r.err, r'denied: path_open /in/secret.txt by rule "no-secrets" '
-                                r'\(p.json:8\); to allow it: ')
+                                r'\(p.json:9\); to allow it: ')
         i = json.loads(self.d.ctl('inspect', 'count', '-o', 'json', check=0).out)
         self.assertEqual(i['exit'], {**i['exit'], 'cause': 'exited', 'status': 1})
         self.assertEqual(i['usage']['denied'], 1)
         self.assertGreater(i['usage']['fuel'], 1000)
         self.assertGreater(i['usage']['cpu_ns'], 0)
         self.assertEqual([(x['call'], x['path'], x['rule'], x['line']) for x in i['denials']],
-                         [('path_open', '/in/secret.txt', 'no-secrets', 8)])
+                         [('path_open', '/in/secret.txt', 'no-secrets', 9)])
         lines = [json.loads(x) for x in (self.d.state / 'audit.jsonl').read_text().splitlines()]
         mine = [x for x in lines if x.get('instance') == i['id'] and x.get('rule') == 'no-secrets']
         self.assertEqual(len(mine), 1)

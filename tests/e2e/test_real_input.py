@@ -54,7 +54,7 @@ class RealInput(unittest.TestCase):
 
     def test_sort_ten_megabytes(self):
         rnd = random.Random(3)
-        lines = [b'%08x%s\n' % (rnd.getrandbits(32), b'x' * rnd.randrange(80)) for _ in range(210000)]
+        lines = [b'%08x%s\n' % (rnd.getrandbits(32), b'x' * rnd.randrange(80)) for _ in range(230000)]
         text = b''.join(lines)
         self.assertGreater(len(text), 10 << 20)
         r = self.d.ctl('run', '--rm', '--memory', '256MiB', '--fuel', '1e12', '--wall', '120s', 'sort',

@@ -107,6 +107,7 @@ class Daemon:
                 self.proc.kill()
                 self.proc.wait()
                 raise RuntimeError('the daemon did not stop on SIGTERM: ' + self.logged())
+        self.log.close()
         return self.proc.returncode if self.proc else None
 
     def __enter__(self):
@@ -144,8 +145,8 @@ class Daemon:
         finally:
             conn.close()
 
-    def policy(self, name='p.json', **doc):
-        path = self.dir / name
+    def policy(self, file='p.json', /, **doc):
+        path = self.dir / file
         path.write_text(json.dumps(doc, indent=1))
         return path
 

@@ -23,7 +23,7 @@ static inline void leb_last(struct rd *r, uint8_t b, unsigned used, bool sign)
 		rd_fail(r, LEB_LARGE);
 }
 
-__attribute__((noinline)) static inline uint64_t leb_read(struct rd *r, unsigned bits, bool sign)
+static inline uint64_t leb_read(struct rd *r, unsigned bits, bool sign)
 {
 	uint64_t v = 0;
 	unsigned shift = 0;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -480,6 +481,32 @@ static void store_lives_on_in_a_child(void **state)
 	rig_done(&r);
 }
 
+/* Where address space is short a smaller piece is reserved, and growth ends
+ * there with -1. */
+static void memory_makes_do_with_less_address_space(void **state)
+{
+#if !defined(WASMD_SANITIZED)
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct rlimit rl = { 512u << 20, 512u << 20 };
+		struct rig r;
+
+		(void)setrlimit(RLIMIT_AS, &rl);
+		rig_new(&r, NULL);
+		_exit(call_i32(&r, "grow", 100, 0) == 1 &&
+				      call_i32(&r, "grow", 8000, 0) == UINT32_MAX &&
+				      call_i32(&r, "size", 0, 0) == 101
+			      ? 7
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+#endif
+}
+
 /* ---- what can go wrong inside -------------------------------------------- */
 
 #ifdef WASMD_FAULTS
@@ -555,6 +582,7 @@ int main(void)
 		cmocka_unit_test(stop_ends_every_loop),
 		cmocka_unit_test(raised_flag_stops_at_once),
 		cmocka_unit_test(store_lives_on_in_a_child),
+		cmocka_unit_test(memory_makes_do_with_less_address_space),
 #ifdef WASMD_FAULTS
 		cmocka_unit_test(each_allocation_may_fail),
 		cmocka_unit_test(memory_that_cannot_grow_says_so),

@@ -17,7 +17,7 @@
 
 /* Where in the document we are, for sentences: "tenants[2].uid". */
 struct at {
-	char path[96];
+	char path[112];
 };
 
 static struct at at_key(const struct at *up, const char *key)

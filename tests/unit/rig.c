@@ -17,7 +17,12 @@
 #include "daemon/locked/confine.h"
 #include "daemon/locked/filter.h"
 #include "daemon/task.h"
+#include "wasmd/fault.h"
 #include "wasmd/policy.h"
+
+#ifdef WASMD_FAULTS
+unsigned wasmd_fault_after = ~0u; /* the libraries ask every program for it */
+#endif
 
 static int memfd_of(const char *text)
 {
@@ -163,7 +168,7 @@ static int make_image(const char *text, struct err *e)
 
 	if (policy_parse(text, strlen(text), &p, e) == 0 &&
 	    policy_compile(p, roles_syscalls(ROLE_WORKER), &image, &len, e) == 0)
-		(void)sealed_memfd("policy", image, len, &fd);
+		(void)!sealed_memfd("policy", image, len, &fd);
 	free(image);
 	(void)policy_free(p);
 	return fd;

@@ -3,7 +3,6 @@
  * program is its own zygote. Each probe must fail with the errno given, or be
  * killed by its system call. Prints a table of fences.
  */
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -18,6 +17,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <cmocka.h>
+
 #include "daemon/locked/cell.h"
 #include "daemon/locked/confine.h"
 #include "daemon/locked/zygote.h"
@@ -25,6 +26,11 @@
 
 #define KILLED (-1000) /* by SIGSYS */
 #define FINE   0
+#ifdef WASMD_SANITIZED
+#define OPENED (-ENOENT) /* its reports read sources: the empty root is the fence */
+#else
+#define OPENED KILLED
+#endif
 
 enum { RO = CELL_MOUNT_FD, RW }; /* the two mounts of every probe */
 
@@ -263,8 +269,8 @@ static const struct probe {
 	{ "socket AF_INET", p_inet, KILLED, false },
 	{ "execve", p_execve, KILLED, false },
 	{ "execveat below a mount", p_execveat, KILLED, false },
-	{ "open of an absolute path", p_open, KILLED, false },
-	{ "openat of an absolute path", p_openat, KILLED, false },
+	{ "open of an absolute path", p_open, OPENED, false },
+	{ "openat of an absolute path", p_openat, OPENED, false },
 	{ "openat2 of an absolute path", p_openat2_absolute, -ENOENT, false },
 	{ "mmap PROT_EXEC", p_mmap_exec, KILLED, false },
 	{ "mprotect PROT_EXEC", p_mprotect_exec, KILLED, false },
@@ -349,7 +355,7 @@ static int probe_zygote(void)
 			return 1;
 		end.seq = m.body.zyg_start.seq;
 		end.wait_status = status;
-		(void)ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_exited, &end, NULL, 0);
+		(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_exited, &end, NULL, 0);
 	}
 	return 0;
 }

@@ -52,7 +52,7 @@ struct priv {
 /* ---- identity.c, ceiling.c ---------------------------------------------- */
 
 /* The tenant named @name, if the peer of @client_fd may act for it. ERR_PERM. */
-MUST_CHECK int identity_judge(const struct config *c, int client_fd, const char *name,
+MUST_CHECK int identity_judge(const struct priv *p, int client_fd, const char *name,
 			      const struct config_tenant **ret, struct err *e);
 
 /* Whether @path may be named at all: by its text. ERR_PERM, ERR_USAGE. */

@@ -106,7 +106,6 @@ static void print_rule(FILE *out, const json_t *d, const char *file)
 		(void)fprintf(out, "; to allow it: %s", show_text(d, "allow"));
 }
 
-/* One escaped line, written whole. */
 static void tell_denial(struct follow *f, const json_t *d)
 {
 	bool complain = json_is_true(json_object_get(d, "complain"));
@@ -119,13 +118,10 @@ static void tell_denial(struct follow *f, const json_t *d)
 	out = open_memstream(&line, &size);
 	if (out == NULL)
 		return;
-	(void)fprintf(out, "%s: ", complain ? "would be denied" : "denied");
 	print_object(out, d);
 	print_rule(out, d, f->o->policy_file);
-	if (fclose(out) == 0) {
-		(void)text_put(stderr, line, strlen(line), TEXT_LINE);
-		(void)fputc('\n', stderr);
-	}
+	if (fclose(out) == 0)
+		text_tell(complain ? "would be denied: " : "denied: ", line, TEXT_LINE);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -312,24 +308,31 @@ int follow_status(const json_t *instance)
 	return own >= 0 && own <= 255 ? (int)own : 255;
 }
 
+/* "trapped: unreachable" and "unreachable" shall read the same. */
+static const char *end_detail(const char *message, const char *cause)
+{
+	size_t n = strlen(cause);
+
+	if (strcmp(message, cause) == 0)
+		return "";
+	if (strncmp(message, cause, n) == 0 && message[n] == ':')
+		return message + n + 1 + strspn(message + n + 1, " ");
+	return message;
+}
+
 void follow_epitaph(const json_t *instance, const char *label)
 {
-	const char *message = show_text(json_object_get(instance, "exit"), "message");
 	struct cause_info cause = cause_of(instance);
+	CLEANUP(free_p) char *line = NULL;
+	const char *detail;
 
 	if (cause.status < 0)
 		return;
-	(void)fprintf(stderr, "wasmctl: ");
-	(void)text_put(stderr, label, strlen(label), TEXT_LINE);
-	(void)fprintf(stderr, " %s", cause.text);
-	if (message[0] != '\0' && strcmp(message, cause.text) != 0) {
-		size_t n = strlen(cause.text);
-
-		/* "trapped: unreachable" and "unreachable" read the same. */
-		if (strncmp(message, cause.text, n) == 0 && message[n] == ':')
-			message += n + 1 + strspn(message + n + 1, " ");
-		(void)fprintf(stderr, ": ");
-		(void)text_put(stderr, message, strlen(message), TEXT_LINES);
+	detail = end_detail(show_text(json_object_get(instance, "exit"), "message"), cause.text);
+	if (asprintf(&line, "%s %s%s%s", label, cause.text, detail[0] != '\0' ? ": " : "", detail) <
+	    0) {
+		line = NULL;
+		return;
 	}
-	(void)fputc('\n', stderr);
+	text_tell("wasmctl: ", line, TEXT_LINES);
 }

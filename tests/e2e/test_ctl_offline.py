@@ -366,6 +366,21 @@ class Played(unittest.TestCase):
                                 "policy": '{"env": {"pass": ["WASMD_T"]}}'})
         self.assertEqual(len(f.asked), 2)
 
+    def test_lines_are_whole(self):
+        """The guest writes to the same descriptor: a line is one write."""
+
+        def play(conn, _):
+            event(conn, event="denied", denial={"call": "path_open", "path": "/a\x1bb" * 9})
+            event(conn, event="exited", instance=instance("trap", message="why"))
+
+        read, write = os.pipe2(os.O_DIRECT)
+        with started(play) as f:
+            subprocess.run([WASMCTL, "-H", f.path, "run", "wc"], stderr=write, timeout=30)
+        os.close(write)
+        self.assertTrue(os.read(read, 4096).endswith(b"b by the policy's default\n"))
+        self.assertEqual(os.read(read, 4096), b"wasmctl: wc trapped: why\n")
+        os.close(read)
+
     def test_statuses(self):
         for cause, own, status in (("exited", 0, 0), ("exited", 255, 255), ("exited", 256, 255),
                                    ("exited", 1 << 32, 255), ("trap", 0, 134), ("fuel", 0, 152),

@@ -254,18 +254,18 @@ static int loop(struct follow *f, struct err *e)
 	return 0;
 }
 
-/* A new instance that could not be started leaves no record behind, unless
- * the daemon has made one of its failure. */
-void follow_forget(struct ctl *ctl, const char *id)
+void follow_forget(struct ctl *ctl, const char *id, bool ended)
 {
 	CLEANUP(free_p) char *path = NULL;
 	struct err ignored = { 0 };
+	const char *state;
 	json_t *instance;
 
 	if (api_path("instances", id, "", &path, &ignored) != 0 ||
 	    client_get(ctl->client, path, &instance, &ignored) != 0)
 		return;
-	if (strcmp(show_text(instance, "state"), "created") == 0)
+	state = show_text(instance, "state");
+	if (strcmp(state, "created") == 0 || (ended && strcmp(state, "exited") == 0))
 		(void)!client_delete(ctl->client, path, &ignored);
 	json_decref(instance);
 }
@@ -278,8 +278,6 @@ int follow(struct ctl *ctl, const char *id, const struct follow_options *o, json
 	(void)fflush(NULL);
 	if (begin(&f, e) != 0 || loop(&f, e) != 0) {
 		json_decref(f.instance);
-		if (o->fresh)
-			follow_forget(ctl, id);
 		return e->code;
 	}
 	*ret_instance = f.instance;

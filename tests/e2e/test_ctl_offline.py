@@ -414,6 +414,11 @@ class Played(unittest.TestCase):
             r = ctl("run", "wc", sock=f.path)
             self.assertEqual(r.returncode, 126)
             self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}")
+        gone[f"GET /v1/instances/{ID}"] = answer(200, instance("failed"))
+        for args, last in (["wc"], "GET"), (["--rm", "wc"], "DELETE"):
+            with started(play, **gone, **{f"POST /v1/instances/{ID}/start": refused}) as f:
+                self.assertEqual(ctl("run", *args, sock=f.path).returncode, 126)
+                self.assertEqual(f.asked[-1][0], f"{last} /v1/instances/{ID}")
         for bad in (lambda c, _: None, lambda c, _: c.sendall(b"not json\n"),
                     lambda c, _: event(c, event="error", error={"code": "internal",
                                                                 "message": "oh"}),

@@ -71,10 +71,9 @@ int cmd_policy_check(struct ctl *ctl, int argc, char **argv, struct err *e)
 			continue;
 		bad = err_info(mine.code).exit;
 		(void)fflush(stdout);
-		(void)text_put(stderr, mine.msg, strlen(mine.msg), TEXT_LINE);
-		(void)fputc('\n', stderr);
+		text_tell("", mine.msg, TEXT_LINE);
 		if (mine.hint[0] != '\0')
-			(void)fprintf(stderr, "  hint: %s\n", mine.hint);
+			text_tell("  hint: ", mine.hint, TEXT_LINE);
 	}
 	return bad;
 }

@@ -74,7 +74,7 @@ static int run_detached(struct ctl *ctl, const char *id, struct err *e)
 	json_t *started;
 
 	if (post(ctl, id, "/start", &started, e) != 0) {
-		follow_forget(ctl, id);
+		follow_forget(ctl, id, false);
 		return e->code;
 	}
 	(void)show_done(ctl, started, id, e);
@@ -93,13 +93,14 @@ static int run_followed(struct ctl *ctl, const struct job *j, const char *module
 			int fd, struct err *e)
 {
 	struct follow_options o = { .label = j->name != NULL ? j->name : module,
-				    .policy_file = j->policy,
-				    .fresh = true };
+				    .policy_file = j->policy };
 	json_t *instance;
 	int status;
 
-	if (follow(ctl, id, &o, &instance, e) != 0)
+	if (follow(ctl, id, &o, &instance, e) != 0) {
+		follow_forget(ctl, id, j->rm);
 		return e->code;
+	}
 	follow_epitaph(instance, o.label);
 	status = follow_status(instance);
 	(void)tell_status(instance, fd, e);

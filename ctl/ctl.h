@@ -144,7 +144,6 @@ MUST_CHECK int policy_fuel(const char *text, json_int_t *ret, struct err *e);
 struct follow_options {
 	const char *label;	 /* what the instance is called in messages */
 	const char *policy_file; /* NULL: the policy came from no file */
-	bool fresh;		 /* forget the instance if it cannot be started */
 };
 
 /* Keeps SIGINT and SIGTERM for follow(), which turns them into stop and kill. */
@@ -152,7 +151,9 @@ void follow_block_signals(void);
 /* Starts @id with our own standard streams and sees it to its end. */
 MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_options *o,
 		      json_t **ret_instance, struct err *e);
-void follow_forget(struct ctl *ctl, const char *id);
+/* A new instance that could not be started leaves no record behind; with
+ * @ended not even the one that the daemon has made of its failure. */
+void follow_forget(struct ctl *ctl, const char *id, bool ended);
 /* The exit status for an instance that has ended, by causes.def. */
 int follow_status(const json_t *instance);
 /* Says how it ended, unless it ended by itself. */

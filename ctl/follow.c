@@ -106,7 +106,6 @@ static void print_rule(FILE *out, const json_t *d, const char *file)
 		(void)fprintf(out, "; to allow it: %s", show_text(d, "allow"));
 }
 
-/* One escaped line, written whole. */
 static void tell_denial(struct follow *f, const json_t *d)
 {
 	bool complain = json_is_true(json_object_get(d, "complain"));
@@ -119,13 +118,10 @@ static void tell_denial(struct follow *f, const json_t *d)
 	out = open_memstream(&line, &size);
 	if (out == NULL)
 		return;
-	(void)fprintf(out, "%s: ", complain ? "would be denied" : "denied");
 	print_object(out, d);
 	print_rule(out, d, f->o->policy_file);
-	if (fclose(out) == 0) {
-		(void)text_put(stderr, line, strlen(line), TEXT_LINE);
-		(void)fputc('\n', stderr);
-	}
+	if (fclose(out) == 0)
+		text_tell(complain ? "would be denied: " : "denied: ", line, TEXT_LINE);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -258,18 +254,18 @@ static int loop(struct follow *f, struct err *e)
 	return 0;
 }
 
-/* A new instance that could not be started leaves no record behind, unless
- * the daemon has made one of its failure. */
-void follow_forget(struct ctl *ctl, const char *id)
+void follow_forget(struct ctl *ctl, const char *id, bool ended)
 {
 	CLEANUP(free_p) char *path = NULL;
 	struct err ignored = { 0 };
+	const char *state;
 	json_t *instance;
 
 	if (api_path("instances", id, "", &path, &ignored) != 0 ||
 	    client_get(ctl->client, path, &instance, &ignored) != 0)
 		return;
-	if (strcmp(show_text(instance, "state"), "created") == 0)
+	state = show_text(instance, "state");
+	if (strcmp(state, "created") == 0 || (ended && strcmp(state, "exited") == 0))
 		(void)!client_delete(ctl->client, path, &ignored);
 	json_decref(instance);
 }
@@ -282,8 +278,6 @@ int follow(struct ctl *ctl, const char *id, const struct follow_options *o, json
 	(void)fflush(NULL);
 	if (begin(&f, e) != 0 || loop(&f, e) != 0) {
 		json_decref(f.instance);
-		if (o->fresh)
-			follow_forget(ctl, id);
 		return e->code;
 	}
 	*ret_instance = f.instance;
@@ -312,24 +306,31 @@ int follow_status(const json_t *instance)
 	return own >= 0 && own <= 255 ? (int)own : 255;
 }
 
+/* "trapped: unreachable" and "unreachable" shall read the same. */
+static const char *end_detail(const char *message, const char *cause)
+{
+	size_t n = strlen(cause);
+
+	if (strcmp(message, cause) == 0)
+		return "";
+	if (strncmp(message, cause, n) == 0 && message[n] == ':')
+		return message + n + 1 + strspn(message + n + 1, " ");
+	return message;
+}
+
 void follow_epitaph(const json_t *instance, const char *label)
 {
-	const char *message = show_text(json_object_get(instance, "exit"), "message");
 	struct cause_info cause = cause_of(instance);
+	CLEANUP(free_p) char *line = NULL;
+	const char *detail;
 
 	if (cause.status < 0)
 		return;
-	(void)fprintf(stderr, "wasmctl: ");
-	(void)text_put(stderr, label, strlen(label), TEXT_LINE);
-	(void)fprintf(stderr, " %s", cause.text);
-	if (message[0] != '\0' && strcmp(message, cause.text) != 0) {
-		size_t n = strlen(cause.text);
-
-		/* "trapped: unreachable" and "unreachable" read the same. */
-		if (strncmp(message, cause.text, n) == 0 && message[n] == ':')
-			message += n + 1 + strspn(message + n + 1, " ");
-		(void)fprintf(stderr, ": ");
-		(void)text_put(stderr, message, strlen(message), TEXT_LINES);
+	detail = end_detail(show_text(json_object_get(instance, "exit"), "message"), cause.text);
+	if (asprintf(&line, "%s %s%s%s", label, cause.text, detail[0] != '\0' ? ": " : "", detail) <
+	    0) {
+		line = NULL;
+		return;
 	}
-	(void)fputc('\n', stderr);
+	text_tell("wasmctl: ", line, TEXT_LINES);
 }

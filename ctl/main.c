@@ -127,13 +127,6 @@ void ctl_patient(struct ctl *ctl)
 		client_set_timeout(ctl->client, 0);
 }
 
-static void complain_line(const char *before, const char *text)
-{
-	(void)fputs(before, stderr);
-	(void)text_put(stderr, text, strlen(text), TEXT_LINE);
-	(void)fputc('\n', stderr);
-}
-
 void ctl_complain(const struct ctl *ctl, const struct err *e)
 {
 	const struct verb *v = ctl->verb;
@@ -142,9 +135,9 @@ void ctl_complain(const struct ctl *ctl, const struct err *e)
 	if (v != NULL)
 		(void)snprintf(who, sizeof(who), "wasmctl %s%s%s: ", v->group,
 			       v->group[0] != '\0' ? " " : "", v->name);
-	complain_line(who, e->msg[0] != '\0' ? e->msg : "it failed without saying why");
+	text_tell(who, e->msg[0] != '\0' ? e->msg : "it failed without saying why", TEXT_LINE);
 	if (e->hint[0] != '\0')
-		complain_line("  hint: ", e->hint);
+		text_tell("  hint: ", e->hint, TEXT_LINE);
 }
 
 static int run_verb(struct ctl *ctl, int argc, char **argv, struct err *e)

@@ -1,5 +1,7 @@
 #include "ctl/print.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +95,32 @@ char *text_escape(const char *s, enum text_keep keep)
 		return NULL;
 	}
 	return out;
+}
+
+void text_tell(const char *before, const char *s, enum text_keep keep)
+{
+	CLEANUP(free_p) char *line = NULL;
+	size_t size = 0, at = 0;
+	FILE *f = open_memstream(&line, &size);
+
+	if (f == NULL)
+		return;
+	(void)fputs(before, f);
+	(void)text_put(f, s, strlen(s), keep);
+	(void)fputc('\n', f);
+	if (fclose(f) != 0)
+		return;
+	while (at < size) {
+		struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+		ssize_t n = write(STDERR_FILENO, line + at, size - at);
+
+		/* A guest with the same descriptor may have made it non-blocking. */
+		if (n < 0 && errno == EAGAIN)
+			(void)poll(&ready, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			return;
+		at += n > 0 ? (size_t)n : 0;
+	}
 }
 
 size_t text_cut(const char *s, size_t n)

@@ -25,6 +25,10 @@ size_t text_put(FILE *f, const char *s, size_t n, enum text_keep keep);
 /* The same as a string to be freed; NULL when memory is short. */
 char *text_escape(const char *s, enum text_keep keep);
 
+/* One line to standard error: @before as it stands, @s escaped. In one write,
+ * so that a guest that has the same descriptor cannot write into it. */
+void text_tell(const char *before, const char *s, enum text_keep keep);
+
 /* How many bytes at the end of @s begin a UTF-8 sequence that is not whole. */
 size_t text_cut(const char *s, size_t n);
 

@@ -366,6 +366,21 @@ class Played(unittest.TestCase):
                                 "policy": '{"env": {"pass": ["WASMD_T"]}}'})
         self.assertEqual(len(f.asked), 2)
 
+    def test_lines_are_whole(self):
+        """The guest writes to the same descriptor: a line is one write."""
+
+        def play(conn, _):
+            event(conn, event="denied", denial={"call": "path_open", "path": "/a\x1bb" * 9})
+            event(conn, event="exited", instance=instance("trap", message="why"))
+
+        read, write = os.pipe2(os.O_DIRECT)
+        with started(play) as f:
+            subprocess.run([WASMCTL, "-H", f.path, "run", "wc"], stderr=write, timeout=30)
+        os.close(write)
+        self.assertTrue(os.read(read, 4096).endswith(b"b by the policy's default\n"))
+        self.assertEqual(os.read(read, 4096), b"wasmctl: wc trapped: why\n")
+        os.close(read)
+
     def test_statuses(self):
         for cause, own, status in (("exited", 0, 0), ("exited", 255, 255), ("exited", 256, 255),
                                    ("exited", 1 << 32, 255), ("trap", 0, 134), ("fuel", 0, 152),
@@ -399,6 +414,11 @@ class Played(unittest.TestCase):
             r = ctl("run", "wc", sock=f.path)
             self.assertEqual(r.returncode, 126)
             self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}")
+        gone[f"GET /v1/instances/{ID}"] = answer(200, instance("failed"))
+        for args, last in (["wc"], "GET"), (["--rm", "wc"], "DELETE"):
+            with started(play, **gone, **{f"POST /v1/instances/{ID}/start": refused}) as f:
+                self.assertEqual(ctl("run", *args, sock=f.path).returncode, 126)
+                self.assertEqual(f.asked[-1][0], f"{last} /v1/instances/{ID}")
         for bad in (lambda c, _: None, lambda c, _: c.sendall(b"not json\n"),
                     lambda c, _: event(c, event="error", error={"code": "internal",
                                                                 "message": "oh"}),

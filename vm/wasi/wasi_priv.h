@@ -96,7 +96,7 @@ struct scratch {
 	struct iovec iov[LIM_IOVECS];
 	struct place at[2];
 	char text[2][LIM_PATH_BYTES + 1]; /* a walk's pending components; a link's target */
-	char dirents[32 << 10];
+	_Alignas(8) char dirents[32 << 10];
 };
 
 struct wasi {

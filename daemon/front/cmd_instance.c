@@ -1,0 +1,204 @@
+/* Creating and ending instances: see command.h. */
+#include <string.h>
+
+#include "daemon/front/command.h"
+#include "daemon/front/module.h"
+#include "daemon/front/record.h"
+
+#define RECORDS_MAX (4u * LIM_INSTANCES) /* instances of all tenants, ended ones included */
+
+static const char *shown_name(const struct instance *i)
+{
+	return i->name[0] != '\0' ? i->name : i->id;
+}
+
+/* ---- creating ----------------------------------------------------------- */
+
+static int check_name(struct front *f, const struct who *who, const char *name, struct err *e)
+{
+	if (name[0] == '\0')
+		return 0;
+	if (!name_ok(name)) {
+		(void)err_set(e, ERR_USAGE, "the name is not one");
+		return err_hint(e,
+				"a letter or digit, then letters, digits, \"_\", \".\" and \"-\"; "
+				"at most %u",
+				LIM_NAME - 1);
+	}
+	if (instance_named(f->instances, who->tenant->name, name) != NULL) {
+		(void)err_set(e, ERR_EXISTS, "there is already an instance \"%s\"", name);
+		return err_hint(e, "wasmctl rm %s removes it", name);
+	}
+	return 0;
+}
+
+static bool passes(const struct policy *doc, const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	for (const char **p = doc->env_pass; p != NULL && *p != NULL; p++)
+		if (strlen(*p) == len && strncmp(*p, variable, len) == 0)
+			return true;
+	return false;
+}
+
+/* What the policy does not pass is refused by name, not silently dropped. */
+static int check_task(const struct ask *ask, const struct policy *doc, struct err *e)
+{
+	CLEANUP(free_p) char *shown = NULL;
+
+	if (!doc->args && strv_len((const char *const *)ask->args) > 0) {
+		(void)err_set(e, ERR_USAGE, "the policy takes no arguments");
+		return err_hint(e, "put \"args\": true into the policy");
+	}
+	for (size_t i = 0; ask->env != NULL && ask->env[i] != NULL; i++) {
+		if (passes(doc, ask->env[i]))
+			continue;
+		shown = text_escape(ask->env[i], strcspn(ask->env[i], "="));
+		(void)err_set(e, ERR_USAGE, "the policy does not pass the variable %.80s",
+			      shown != NULL ? shown : "");
+		return err_hint(e, "put its name into env.pass of the policy");
+	}
+	return 0;
+}
+
+static int check_module(const struct store_module *m, struct err *e)
+{
+	if (m->command)
+		return 0;
+	(void)err_set(e, ERR_UNLINKABLE, "the module exports no function _start");
+	return err_hint(e, "build it as a command, not as a library (no -mexec-model=reactor)");
+}
+
+static int fill_spec(const struct ask *ask, const struct store_module *m,
+		     const struct policy_ref *policy, struct spec *s, struct err *e)
+{
+	const char *ref = strncmp(ask->module, "sha256:", 7) == 0 ? "" : ask->module;
+	const char *name = policy->doc->name != NULL ? policy->doc->name : "";
+
+	memcpy(s->module, m->digest, DIGEST_BYTES);
+	memcpy(s->policy, policy->digest, DIGEST_BYTES);
+	s->module_name = strdup(ref);
+	s->policy_name = strdup(name);
+	return s->module_name == NULL || s->policy_name == NULL ? err_nomem(e) : 0;
+}
+
+/* Puts a checked one in the table and, when it is kept, on record. */
+static int enter(struct front *f, const struct who *who, struct ask *ask, struct spec *s,
+		 struct policy_ref *policy, struct instance **ret, struct err *e)
+{
+	struct instance *i;
+
+	s->args = ask->args;
+	s->env = ask->env;
+	ask->args = ask->env = NULL;
+	if (instance_new(f->instances, who->tenant, ask->name, s, &i, e) < 0)
+		return e->code;
+	i->kept = ask->kept;
+	i->forget = !ask->kept;
+	if (i->kept && (policies_keep(f, policy, ask->policy, e) < 0 || record_put(f, i, e) < 0)) {
+		instance_free(f->instances, i);
+		return e->code;
+	}
+	*ret = i;
+	return 0;
+}
+
+int cmd_create(struct front *f, const struct who *who, struct ask *ask, struct instance **ret,
+	       struct err *e)
+{
+	struct policy_ref *policy = NULL;
+	struct spec s = { 0 };
+	struct store_module m;
+
+	if (check_name(f, who, ask->name, e) == 0 && instances_count(f->instances) >= RECORDS_MAX)
+		(void)err_set(e, ERR_QUOTA, "%u instances are on record, the most there may be",
+			      RECORDS_MAX);
+	if (e->code == 0 && module_find(f, who->tenant->name, ask->module, &m, e) == 0 &&
+	    check_module(&m, e) == 0 &&
+	    policies_get(f, who->tenant->name, ask->policy, &policy, e) == 0 &&
+	    check_task(ask, policy->doc, e) == 0 && fill_spec(ask, &m, policy, &s, e) == 0)
+		(void)enter(f, who, ask, &s, policy, ret, e);
+	(void)policy_ref_drop(policy);
+	spec_done(&s);
+	ask->args = strv_free(ask->args);
+	ask->env = strv_free(ask->env);
+	return e->code;
+}
+
+int cmd_find(struct front *f, const struct who *who, const char *ref, struct instance **ret,
+	     struct err *e)
+{
+	return instance_find(f->instances, who->tenant->name, ref, ret, e);
+}
+
+/* ---- starting and ending ------------------------------------------------ */
+
+int cmd_start(struct front *f, struct instance *i, struct launch *how, struct watch *w,
+	      struct err *e)
+{
+	if (i->state != INST_CREATED) {
+		for (int s = 0; s < 3; s++)
+			fd_clear(&how->fd[s]);
+		(void)err_set(e, ERR_STATE, "instance %s is %s", shown_name(i),
+			      inst_state_text(i->state));
+		return err_hint(e, "only a created one can be started");
+	}
+	instance_watch(i, w);
+	if (live_start(f, i, how, e) < 0)
+		watch_drop(w);
+	return e->code;
+}
+
+static int check_live(const struct instance *i, struct err *e)
+{
+	if ((i->state & INST_LIVE) != 0)
+		return 0;
+	if (i->state == INST_CREATED)
+		return err_set(e, ERR_STATE, "instance %s was never started", shown_name(i));
+	return err_set(e, ERR_STATE, "instance %s has already ended", shown_name(i));
+}
+
+int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err *e)
+{
+	if (check_live(i, e) < 0)
+		return e->code;
+	instance_watch(i, w);
+	live_stop(i->live, grace_ms);
+	return 0;
+}
+
+int cmd_kill(struct instance *i, struct watch *w, struct err *e)
+{
+	if (check_live(i, e) < 0)
+		return e->code;
+	instance_watch(i, w);
+	live_kill(i->live, CAUSE_KILLED);
+	return 0;
+}
+
+int cmd_wait(struct instance *i, struct watch *w, struct err *e)
+{
+	if (i->state == INST_EXITED)
+		return 1;
+	instance_watch(i, w); /* of one that is created: until it was started and ended */
+	return 0;
+}
+
+int cmd_remove(struct front *f, struct instance *i, bool force, struct watch *w, struct err *e)
+{
+	if ((i->state & INST_LIVE) == 0) {
+		record_drop(f, i);
+		instance_free(f->instances, i);
+		return 1;
+	}
+	if (!force) {
+		(void)err_set(e, ERR_STATE, "instance %s is %s", shown_name(i),
+			      inst_state_text(i->state));
+		return err_hint(e, "kill it first, or remove it with force");
+	}
+	i->forget = true;
+	instance_watch(i, w);
+	live_kill(i->live, CAUSE_KILLED);
+	return 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * What the rooms of the front share: one struct handed down, no globals.
+ * Every pointer here is owned by main.c and lives as long as the loop.
+ */
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/config.h"
+#include "daemon/ipc.h"
+#include "wasmd/err.h"
+
+struct store;
+struct audit;
+struct policies;
+struct zygotes;
+struct instances;
+struct privchan;
+
+struct front {
+	sd_event *loop;
+	const char *state; /* the state directory */
+	struct config *config;
+	struct store *store;
+	struct privchan *priv;
+	struct policies *policies;
+	struct zygotes *zygotes;
+	struct instances *instances;
+	struct audit *audit;
+	struct msg_priv_fences fences;
+	bool fences_known;
+	bool ending; /* nothing new is begun */
+};
+
+/* Who asks: named by the kernel and the configuration, never by the request. */
+struct who {
+	const struct config_tenant *tenant;
+	uid_t uid;
+	int conn; /* the client's connection; borrowed. priv reads SO_PEERCRED from it */
+};
+
+/* One short sentence to stderr. Guest bytes are escaped by the caller. */
+__attribute__((format(printf, 1, 2))) void front_log(const char *fmt, ...);
+
+#endif

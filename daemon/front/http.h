@@ -1,0 +1,59 @@
+/*
+ * The glue to libmicrohttpd: connections in, requests as objects, answers
+ * out. Handlers see what is here and nothing of the library.
+ */
+#ifndef FRONT_HTTP_H
+#define FRONT_HTTP_H
+
+#include <jansson.h>
+
+#include "daemon/front/front.h"
+#include "daemon/front/instance.h"
+#include "daemon/front/logs.h"
+#include "daemon/front/module.h"
+#include "daemon/front/route.h"
+
+struct http;
+
+/* Takes the listening socket. */
+MUST_CHECK int http_new(struct front *f, int listen_fd, struct http **ret, struct err *e);
+/* No new connections; those that wait are told that the daemon ends. */
+void http_quiesce(struct http *h);
+struct http *http_free(struct http *h);
+
+struct request {
+	struct front *front;
+	const struct route *route;
+	struct who who;
+	char ref[LIM_NAME + 80]; /* what stood for {ref} */
+	struct err err;		 /* latched while the body came */
+	char *body;		 /* BODY_JSON */
+	size_t body_len, body_cap;
+	struct upload *upload; /* BODY_MODULE */
+	int stdin_fd;	       /* BODY_STDIN; -1 when the body was empty */
+	struct watch watch;    /* for a handler that waits */
+	/* The client went away while a handler waits; the watch is dropped already. */
+	void (*gone)(struct request *r);
+	void *arg;	   /* of the handler */
+	struct conn *conn; /* http.c's own */
+};
+
+/* Exactly one answer per request: in the handler, or later when it waits. */
+void answer_json(struct request *r, unsigned status, json_t *take);
+void answer_error(struct request *r, const struct err *e);
+void answer_empty(struct request *r, unsigned status);
+void answer_log(struct request *r, struct log_reader *take);
+
+/* An upgraded connection. @early: bytes came before the 101 was sent. */
+struct upgraded;
+typedef void upgrade_fn(void *arg, int fd, bool early, struct upgraded *u);
+void answer_upgrade(struct request *r, const char *protocol, upgrade_fn *begin, void *arg);
+void upgraded_close(struct upgraded *u);
+
+/* The first value of a query parameter, or NULL. */
+const char *request_query(const struct request *r, const char *key);
+/* Every value of it, in order; NULL when memory is short. */
+char **request_query_all(const struct request *r, const char *key);
+const char *request_header(const struct request *r, const char *key);
+
+#endif

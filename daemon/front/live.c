@@ -1,0 +1,281 @@
+/* Bringing an instance up: see live.h. */
+#include "daemon/front/live.h"
+
+#include <string.h>
+
+#include "daemon/front/privchan.h"
+#include "daemon/front/record.h"
+#include "daemon/task.h"
+
+#define FDS_FIXED 4u /* image, task, slot, doorbell */
+_Static_assert(FDS_FIXED + 3 + LIM_PREOPENS <= IPC_MAX_FDS, "one message carries a start");
+
+/* ---- numbers ------------------------------------------------------------ */
+
+/* Lives by number hang in buckets of the front's zygotes' lives: a zygote has
+ * few thousand at most, and the newest, which speak most, are at the front. */
+struct live *live_of(struct zygote *z, uint64_t seq)
+{
+	struct live *l = z->lives;
+
+	while (l != NULL && (l->seq != seq || seq == 0))
+		l = l->next_of_zygote;
+	return l;
+}
+
+static uint64_t next_seq(void)
+{
+	static uint64_t seq; /* of this process; zygotes of a former one are gone */
+
+	return ++seq;
+}
+
+/* ---- making and freeing ------------------------------------------------- */
+
+static void on_zygote(struct zyg_wait *w, struct zygote *z, const struct err *e);
+
+static struct live *live_new(struct front *f, struct instance *i)
+{
+	struct live *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->front = f;
+	l->inst = i;
+	l->slot.fd = -1;
+	l->wait.done = on_zygote;
+	l->asked_ns = now_mono();
+	for (int s = 0; s < 3; s++)
+		l->stream_fd[s] = -1;
+	for (size_t m = 0; m < LIM_PREOPENS; m++)
+		l->mounts[m] = (struct mount_wait){ .live = l, .fd = -1 };
+	return l;
+}
+
+/* What the zygote has been given, or will never be. The rings stay mapped. */
+static void drop_descriptors(struct live *l)
+{
+	fd_clear(&l->slot.fd);
+	for (int s = 0; s < 3; s++)
+		fd_clear(&l->stream_fd[s]);
+	for (size_t m = 0; m < l->n_mounts; m++) {
+		priv_forget(l->mounts[m].call);
+		l->mounts[m].call = NULL;
+		fd_clear(&l->mounts[m].fd);
+	}
+}
+
+void live_free(struct live *l)
+{
+	if (l == NULL)
+		return;
+	zyg_wait_drop(&l->wait);
+	if (l->zyg != NULL)
+		zygote_detach(l->zyg, l);
+	drop_descriptors(l);
+	slot_done(&l->slot);
+	(void)log_close(l->log);
+	(void)gather_free(l->gather);
+	(void)policy_ref_drop(l->policy);
+	(void)sd_event_source_disable_unref(l->grace);
+	free(l);
+}
+
+/* ---- the start message -------------------------------------------------- */
+
+static int write_task(struct live *l, int *ret, struct err *e)
+{
+	const struct spec *s = &l->inst->spec;
+	const struct policy *doc = l->policy->doc;
+	size_t n_args = strv_len((const char *const *)s->args);
+	size_t n_set = strv_len((const char *const *)doc->env_set);
+	size_t n_env = strv_len((const char *const *)s->env);
+	CLEANUP(free_p) const char **args = calloc(n_args + 2, sizeof(*args));
+	CLEANUP(free_p) const char **env = calloc(n_set + n_env + 1, sizeof(*env));
+
+	if (args == NULL || env == NULL)
+		return err_nomem(e);
+	args[0] = s->module_name[0] != '\0' ? s->module_name : "module";
+	for (size_t i = 0; i < n_args; i++)
+		args[i + 1] = s->args[i];
+	for (size_t i = 0; i < n_env; i++)
+		env[i] = s->env[i];
+	for (size_t i = 0; i < n_set; i++)
+		env[n_env + i] = doc->env_set[i];
+	return task_write(args, env, ret, e);
+}
+
+static size_t gather_fds(const struct live *l, int task, int fds[IPC_MAX_FDS])
+{
+	size_t n = 0;
+
+	fds[n++] = l->policy->image;
+	fds[n++] = task;
+	fds[n++] = l->slot.fd;
+	fds[n++] = l->zyg->doorbell;
+	for (int s = 0; s < 3; s++)
+		if (l->stream[s] == STREAM_FD)
+			fds[n++] = l->stream_fd[s];
+	for (size_t m = 0; m < l->n_mounts; m++)
+		fds[n++] = l->mounts[m].fd;
+	return n;
+}
+
+/* Everything is there: off it goes. */
+static int send_start(struct live *l, struct err *e)
+{
+	const struct policy_limits *lim = &l->policy->doc->limits;
+	CLEANUP(close_p) int task = -1;
+	int fds[IPC_MAX_FDS];
+	size_t n_fds;
+	struct msg_zyg_start m = {
+		.tenant = l->inst->tenant_index,
+		.generation = l->inst->generation,
+		.wall_ns = lim->wall_ns,
+		.cpu_ns = lim->cpu_ns,
+		.n_mounts = (uint8_t)l->n_mounts,
+		.degraded = l->front->fences.degraded,
+	};
+
+	if (slot_make(&l->slot, e) < 0 || write_task(l, &task, e) < 0)
+		return e->code;
+	m.seq = l->seq = next_seq();
+	memcpy(m.stream, l->stream, sizeof(m.stream));
+	n_fds = gather_fds(l, task, fds);
+	if (zygote_send(l->zyg, IPC_zyg_start, &m, sizeof(m), fds, n_fds) < 0)
+		return err_set(e, ERR_PEER, "the process of this module does not answer");
+	drop_descriptors(l);
+	return 0;
+}
+
+static void try_send(struct live *l)
+{
+	struct err e = { 0 };
+
+	if (l->zyg == NULL || l->mounts_pending > 0 || l->seq != 0)
+		return;
+	if (send_start(l, &e) < 0)
+		live_finish(l, CAUSE_FAILED, &e);
+}
+
+static void on_zygote(struct zyg_wait *w, struct zygote *z, const struct err *e)
+{
+	struct live *l = (struct live *)(void *)((char *)w - offsetof(struct live, wait));
+
+	if (e != NULL) {
+		live_finish(l, CAUSE_FAILED, e);
+		return;
+	}
+	zygote_attach(z, l);
+	try_send(l);
+}
+
+/* ---- mounts ------------------------------------------------------------- */
+
+static void on_mount(void *arg, int *fd, int64_t pid, const struct err *e)
+{
+	struct mount_wait *m = arg;
+	struct live *l = m->live;
+	const struct policy_mount *pm = &l->policy->doc->mounts[m - l->mounts];
+	struct err why;
+
+	m->call = NULL;
+	l->mounts_pending--;
+	if (e == NULL) {
+		m->fd = fd_take(fd);
+		try_send(l);
+		return;
+	}
+	why = *e;
+	if (pm->line != 0)
+		(void)err_prefix(&why, "mount %s (policy line %u)", pm->guest, pm->line);
+	live_finish(l, CAUSE_FAILED, &why);
+}
+
+static int ask_mounts(struct live *l, const struct who *who, struct err *e)
+{
+	const struct policy *doc = l->policy->doc;
+
+	for (size_t i = 0; i < doc->n_mounts; i++) {
+		l->n_mounts++;
+		if (priv_mount(l->front->priv, l->inst->tenant, doc->mounts[i].host,
+			       doc->mounts[i].tmpfs, doc->mounts[i].write, who->conn, on_mount,
+			       &l->mounts[i], &l->mounts[i].call, e) < 0)
+			return e->code;
+		l->mounts_pending++;
+	}
+	return 0;
+}
+
+/* ---- beginning ---------------------------------------------------------- */
+
+static int check_may_start(const struct front *f, const struct policy *doc, struct err *e)
+{
+	uint32_t missing = doc->require & ~f->fences.stand & ~f->fences.degraded;
+
+	if (f->ending)
+		return err_set(e, ERR_BUSY, "the daemon is ending");
+	if (!f->fences_known)
+		return err_set(e, ERR_BUSY, "the daemon is still starting");
+	if (missing != 0) {
+		(void)err_set(e, ERR_ISOLATION, "a required fence does not stand: %s",
+			      f->fences.missing);
+		return err_hint(e, "see isolation.require in the policy, or allow it to be "
+				   "missing in the daemon's configuration");
+	}
+	if (instances_live(f->instances) >= LIM_INSTANCES) {
+		(void)err_set(e, ERR_QUOTA, "%u instances are running, the most there may be",
+			      LIM_INSTANCES);
+		return err_hint(e, "try again when some have ended");
+	}
+	return 0;
+}
+
+static int open_output(struct live *l, const struct launch *how, struct err *e)
+{
+	if (how->log)
+		return log_open(l->front->state, l->inst->tenant, l->inst->id, &l->log, e);
+	if (how->gather)
+		return gather_new(&l->gather, e);
+	return 0;
+}
+
+static int prepare(struct live *l, struct launch *how, struct err *e)
+{
+	const struct spec *s = &l->inst->spec;
+	struct zygote *z = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		l->stream[i] = how->stream[i];
+		l->stream_fd[i] = how->fd[i];
+		how->fd[i] = -1;
+	}
+	if (policies_find(l->front, l->inst->tenant, s->policy, &l->policy, e) < 0 ||
+	    check_may_start(l->front, l->policy->doc, e) < 0 || open_output(l, how, e) < 0)
+		return e->code;
+	if (zygote_get(l->front, how->who, s->module, -1, &l->wait, &z, e) < 0 ||
+	    ask_mounts(l, how->who, e) < 0)
+		return e->code;
+	if (z != NULL)
+		zygote_attach(z, l);
+	return 0;
+}
+
+int live_start(struct front *f, struct instance *i, struct launch *how, struct err *e)
+{
+	struct live *l = live_new(f, i);
+
+	if (l == NULL) {
+		(void)err_nomem(e);
+	} else if (prepare(l, how, e) == 0) {
+		i->live = l;
+		instance_enter(f->instances, i, INST_STARTING, NULL);
+		record_save(f, i);
+		try_send(l);
+		return 0;
+	}
+	for (int s = 0; s < 3; s++)
+		fd_clear(&how->fd[s]);
+	live_free(l);
+	return e->code;
+}

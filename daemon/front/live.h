@@ -1,0 +1,74 @@
+/*
+ * An instance while it runs: its zygote, rings, streams and mounts. live.c
+ * brings it up, ending.c drains it and judges how it ended.
+ */
+#ifndef FRONT_LIVE_H
+#define FRONT_LIVE_H
+
+#include "daemon/front/instance.h"
+#include "daemon/front/logs.h"
+#include "daemon/front/policies.h"
+#include "daemon/front/slots.h"
+#include "daemon/front/zygotes.h"
+
+struct mount_wait {
+	struct live *live;
+	struct priv_call *call;
+	int fd;
+};
+
+struct live {
+	struct live *next_of_zygote, *next_seq;
+	struct front *front;
+	struct instance *inst;
+	struct policy_ref *policy;
+	struct zygote *zyg;
+	struct zyg_wait wait;
+	uint64_t seq; /* our number for it; 0 until it is sent */
+	struct slot slot;
+	uint8_t stream[3]; /* STREAM_NULL ... */
+	int stream_fd[3];
+	struct mount_wait mounts[LIM_PREOPENS];
+	size_t n_mounts, mounts_pending;
+	struct log *log;       /* where rings go, or */
+	struct gather *gather; /* or neither */
+	enum cause ending;     /* why we asked it to end */
+	bool broken;	       /* its rings told lies: not read any more */
+	sd_event_source *grace;
+	uint64_t asked_ns;
+};
+
+struct launch {
+	const struct who *who;
+	uint8_t stream[3];
+	int fd[3];   /* taken, also on failure; -1 where there is none */
+	bool log;    /* rings to the log of the instance */
+	bool gather; /* rings to memory, for the answer */
+};
+
+/* Begins the start of @i; *@how's descriptors are taken in any case. On
+ * success its watches, which must be there before, learn the rest; they may
+ * already have been told that it failed, and @i may be gone. On failure it
+ * is what it was. */
+MUST_CHECK int live_start(struct front *f, struct instance *i, struct launch *how, struct err *e);
+
+/* It shall end: asked, then killed after @grace_ms. */
+void live_stop(struct live *l, unsigned grace_ms);
+void live_kill(struct live *l, enum cause why);
+
+/* Reads the rings; true when there is more than one turn's worth. */
+bool live_drain(struct live *l, bool last);
+
+/* What zygotes say; negative: it can't be true. */
+MUST_CHECK int live_started(struct zygote *z, const struct msg_zyg_started *m);
+MUST_CHECK int live_exited(struct zygote *z, const struct msg_zyg_exited *m);
+void live_lost(struct live *l);
+
+/* The end: outcome and record are written, watches fire, @l is freed. */
+void live_finish(struct live *l, enum cause cause, const struct err *e);
+
+/* For ending.c: out of the table of numbers, everything released. */
+void live_free(struct live *l);
+struct live *live_of(struct zygote *z, uint64_t seq);
+
+#endif

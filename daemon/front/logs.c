@@ -1,0 +1,219 @@
+/* What instances say: see logs.h. */
+#include "daemon/front/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "daemon/front/text.h"
+#include "wasmd/limits.h"
+
+struct log {
+	int fd;
+	size_t size;
+	bool full;
+};
+
+/* STATE/logs/TENANT/ID.log; false when it does not fit. Names were checked. */
+static bool log_path(const char *state, const char *tenant, const char *id, char *ret, size_t size)
+{
+	int n = snprintf(ret, size, "%s/logs/%s/%s.log", state, tenant, id);
+
+	return n > 0 && (size_t)n < size;
+}
+
+int log_open(const char *state, const char *tenant, const char *id, struct log **ret, struct err *e)
+{
+	char path[LIM_PATH_BYTES];
+	struct log *l = calloc(1, sizeof(*l));
+	char *slash;
+
+	if (l == NULL || !log_path(state, tenant, id, path, sizeof(path))) {
+		free(l);
+		return err_nomem(e);
+	}
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	(void)mkdir(path, 0700);
+	*slash = '/';
+	l->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (l->fd < 0) {
+		(void)err_set(e, ERR_IO, "the log of the instance: %s", strerror(errno));
+		free(l);
+		return e->code;
+	}
+	*ret = l;
+	return 0;
+}
+
+static void put_frame(struct log *l, uint32_t stream, const void *bytes, size_t len)
+{
+	struct log_frame head = { now_real(), stream, (uint32_t)len };
+	const struct iovec iov[] = { { &head, sizeof(head) }, { (void *)(uintptr_t)bytes, len } };
+	ssize_t n = writev(l->fd, iov, 2);
+
+	if (n != (ssize_t)(sizeof(head) + len)) {
+		l->full = true; /* a full disk ends the log, not the daemon */
+		if (n > 0)
+			(void)!ftruncate(l->fd, (off_t)l->size);
+		return;
+	}
+	l->size += (size_t)n;
+}
+
+void log_put(struct log *l, uint32_t stream, const void *bytes, size_t len)
+{
+	if (l->full)
+		return;
+	if (l->size + sizeof(struct log_frame) + len > LIM_LOG_BYTES) {
+		put_frame(l, 0, NULL, 0);
+		l->full = true;
+		return;
+	}
+	put_frame(l, stream, bytes, len);
+}
+
+struct log *log_close(struct log *l)
+{
+	if (l != NULL)
+		fd_clear(&l->fd);
+	free(l);
+	return NULL;
+}
+
+void log_remove(const char *state, const char *tenant, const char *id)
+{
+	char path[LIM_PATH_BYTES];
+
+	if (log_path(state, tenant, id, path, sizeof(path)))
+		(void)unlink(path);
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+struct log_reader {
+	int fd; /* -1: nothing there */
+	uint32_t stream, left;
+};
+
+int log_reader_open(const char *state, const char *tenant, const char *id, uint32_t stream,
+		    struct log_reader **ret, struct err *e)
+{
+	char path[LIM_PATH_BYTES];
+	struct log_reader *r = calloc(1, sizeof(*r));
+
+	if (r == NULL || !log_path(state, tenant, id, path, sizeof(path))) {
+		free(r);
+		return err_nomem(e);
+	}
+	r->stream = stream;
+	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0 && errno != ENOENT) {
+		(void)err_set(e, ERR_IO, "the log of the instance: %s", strerror(errno));
+		free(r);
+		return e->code;
+	}
+	*ret = r;
+	return 0;
+}
+
+/* Goes to the next wanted record: false at the end. */
+static bool next_frame(struct log_reader *r)
+{
+	struct log_frame head;
+
+	while (read(r->fd, &head, sizeof(head)) == (ssize_t)sizeof(head)) {
+		if (head.stream != 0 && (r->stream == 0 || head.stream == r->stream)) {
+			r->left = head.len;
+			return true;
+		}
+		if (lseek(r->fd, head.len, SEEK_CUR) < 0)
+			return false;
+	}
+	return false;
+}
+
+ssize_t log_read(struct log_reader *r, void *buf, size_t cap)
+{
+	size_t have = 0;
+
+	while (r->fd >= 0 && have < cap) {
+		size_t want = cap - have;
+		ssize_t n;
+
+		if (r->left == 0 && !next_frame(r))
+			break;
+		if (want > r->left)
+			want = r->left;
+		n = read(r->fd, (char *)buf + have, want);
+		if (n <= 0 && want > 0)
+			break;
+		have += (size_t)n;
+		r->left -= (uint32_t)n;
+	}
+	return (ssize_t)have;
+}
+
+struct log_reader *log_reader_close(struct log_reader *r)
+{
+	if (r != NULL)
+		fd_clear(&r->fd);
+	free(r);
+	return NULL;
+}
+
+/* ---- gathering ---------------------------------------------------------- */
+
+int gather_new(struct gather **ret, struct err *e)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret != NULL ? 0 : err_nomem(e);
+}
+
+struct gather *gather_free(struct gather *g)
+{
+	if (g != NULL) {
+		free(g->bytes[0]);
+		free(g->bytes[1]);
+	}
+	free(g);
+	return NULL;
+}
+
+static bool gather_room(struct gather *g, int at, size_t want)
+{
+	size_t cap = g->cap[at] != 0 ? g->cap[at] : 1024;
+	char *p;
+
+	while (cap < want)
+		cap *= 2;
+	if (cap == g->cap[at])
+		return true;
+	p = realloc(g->bytes[at], cap);
+	if (p == NULL)
+		return false;
+	g->bytes[at] = p;
+	g->cap[at] = cap;
+	return true;
+}
+
+void gather_put(struct gather *g, uint32_t stream, const void *bytes, size_t len)
+{
+	int at = stream == 2;
+	size_t room = LIM_RUN_OUTPUT - g->len[0] - g->len[1];
+
+	if (len > room) {
+		g->truncated = true;
+		len = room;
+	}
+	if (len == 0)
+		return;
+	if (!gather_room(g, at, g->len[at] + len)) {
+		g->truncated = true;
+		return;
+	}
+	memcpy(g->bytes[at] + g->len[at], bytes, len);
+	g->len[at] += len;
+}

@@ -1,0 +1,111 @@
+/* Instances on record: see record.h. */
+#include "daemon/front/record.h"
+
+#include <string.h>
+
+#include "daemon/front/json.h"
+#include "daemon/front/logs.h"
+#include "daemon/front/store.h"
+
+static int put(struct front *f, const struct instance *i, enum inst_state state, struct err *e)
+{
+	CLEANUP(free_p) char *spec = json_spec_write(i);
+	CLEANUP(free_p) char *outcome = json_outcome_write(i);
+	const struct store_instance row = {
+		.tenant = i->tenant,
+		.id = i->id,
+		.name = i->name,
+		.spec = spec,
+		.outcome = outcome,
+		.state = inst_state_text(state),
+		.created = i->created,
+	};
+
+	if (spec == NULL || outcome == NULL)
+		return err_nomem(e);
+	return store_instance_put(f->store, &row, e);
+}
+
+int record_put(struct front *f, const struct instance *i, struct err *e)
+{
+	return put(f, i, i->state, e);
+}
+
+static void save(struct front *f, const struct instance *i, enum inst_state state)
+{
+	struct err e = { 0 };
+
+	if (i->kept && put(f, i, state, &e) < 0)
+		front_log("instance %s is not recorded as %s: %s", i->id, inst_state_text(state),
+			  e.msg);
+}
+
+void record_save(struct front *f, const struct instance *i)
+{
+	save(f, i, i->state);
+}
+
+void record_save_ended(struct front *f, const struct instance *i)
+{
+	save(f, i, INST_EXITED);
+}
+
+void record_drop(struct front *f, const struct instance *i)
+{
+	struct err e = { 0 };
+
+	if (!i->kept)
+		return;
+	log_remove(f->state, i->tenant, i->id);
+	if (store_instance_drop(f->store, i->tenant, i->id, &e) < 0)
+		front_log("the record of instance %s stays: %s", i->id, e.msg);
+}
+
+struct load {
+	struct front *front;
+	size_t n_lost, n;
+};
+
+static uint32_t tenant_index(const struct front *f, const char *name)
+{
+	for (size_t t = 0; t < f->config->n_tenants; t++)
+		if (strcmp(f->config->tenants[t].name, name) == 0)
+			return f->config->tenants[t].index;
+	return UINT32_MAX; /* the administrator removed it; nobody can reach it */
+}
+
+static int load_row(void *arg, const struct store_instance *row)
+{
+	struct load *l = arg;
+	struct instance *i, from = { 0 };
+	struct err e = { 0 };
+
+	if (json_instance_read(row, &from, &e) < 0) {
+		front_log("the record of instance %s can't be read: %s", row->id, e.msg);
+		return 0;
+	}
+	from.tenant_index = tenant_index(l->front, from.tenant);
+	from.kept = true;
+	if ((from.state & INST_LIVE) != 0) {
+		from.state = INST_EXITED;
+		from.out->cause = CAUSE_LOST;
+		from.out->finished = now_real();
+		l->n_lost++;
+	}
+	l->n++;
+	return instance_restore(l->front->instances, &from, &i, &e);
+}
+
+int records_load(struct front *f, struct err *e)
+{
+	struct load l = { .front = f };
+
+	if (store_instance_each(f->store, load_row, &l, e) < 0)
+		return e->code;
+	if (l.n_lost > 0)
+		front_log("%zu instances were lost when the daemon ended", l.n_lost);
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = i->next)
+		if (i->out->cause == CAUSE_LOST)
+			record_save(f, i);
+	return 0;
+}

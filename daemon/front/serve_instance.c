@@ -1,0 +1,219 @@
+/* Requests about instances: HTTP and JSON around commands. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/front/command.h"
+#include "daemon/front/http.h"
+#include "daemon/front/json.h"
+#include "daemon/front/session.h"
+
+#define GRACE_DEFAULT 10.0 /* seconds between asking and killing */
+#define GRACE_MAX     3600.0
+
+static struct request *of_watch(struct watch *w)
+{
+	return (struct request *)(void *)((char *)w - offsetof(struct request, watch));
+}
+
+/* The instance of {ref}, or NULL when the error is answered. */
+static struct instance *find(struct request *r)
+{
+	struct instance *i = NULL;
+	struct err e = { 0 };
+
+	if (cmd_find(r->front, &r->who, r->ref, &i, &e) < 0)
+		answer_error(r, &e);
+	return i;
+}
+
+static bool flag(const struct request *r, const char *key)
+{
+	const char *v = request_query(r, key);
+
+	return v != NULL && strcmp(v, "0") != 0 && strcmp(v, "false") != 0;
+}
+
+void serve_instance_create(struct request *r)
+{
+	struct create_request in = { 0 };
+	struct instance *i = NULL;
+	struct err e = { 0 };
+	struct ask ask;
+
+	if (json_create_read(r->body, r->body_len, &in, &e) == 0) {
+		ask = (struct ask){ .module = in.module,
+				    .name = in.name,
+				    .policy = in.policy,
+				    .args = in.args,
+				    .env = in.env,
+				    .kept = true };
+		in.args = in.env = NULL;
+		(void)cmd_create(r->front, &r->who, &ask, &i, &e);
+	}
+	create_request_done(&in);
+	if (e.code != 0)
+		answer_error(r, &e);
+	else
+		answer_json(r, 201, json_instance(i));
+}
+
+void serve_instance_list(struct request *r)
+{
+	json_t *o = json_object(), *a = json_array();
+	bool all = flag(r, "all");
+
+	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
+		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
+			json_array_append_new(a, json_instance(i));
+	json_object_set_new(o, "instances", a);
+	json_object_set_new(o, "next", json_null());
+	answer_json(r, 200, o);
+}
+
+void serve_instance_show(struct request *r)
+{
+	const struct instance *i = find(r);
+
+	if (i != NULL)
+		answer_json(r, 200, json_instance(i));
+}
+
+/* ---- waiting for a state ------------------------------------------------ */
+
+static void on_state(struct watch *w, struct instance *i, const struct err *e)
+{
+	struct request *r = of_watch(w);
+
+	if (e != NULL && e->code != 0)
+		answer_error(r, e);
+	else
+		answer_json(r, 200, json_instance(i));
+}
+
+static struct watch *wait_for(struct request *r, unsigned states)
+{
+	r->watch = (struct watch){ .states = states, .fire = on_state };
+	return &r->watch;
+}
+
+static bool wants_upgrade(const struct request *r)
+{
+	const char *to = request_header(r, "Upgrade");
+
+	return to != NULL && strcasecmp(to, WASMD_UPGRADE) == 0;
+}
+
+void serve_instance_start(struct request *r)
+{
+	struct instance *i = find(r);
+	struct launch how = {
+		.who = &r->who,
+		.stream = { STREAM_NULL, STREAM_RING, STREAM_RING },
+		.fd = { -1, -1, -1 },
+		.log = true,
+	};
+	struct err e = { 0 };
+
+	if (i == NULL)
+		return;
+	if (wants_upgrade(r))
+		session_offer(r, i);
+	else if (cmd_start(r->front, i, &how, wait_for(r, INST_RUNNING | INST_EXITED), &e) < 0)
+		answer_error(r, &e);
+}
+
+static bool read_grace(const struct request *r, double *ret, struct err *e)
+{
+	const char *v = request_query(r, "grace");
+	char *end = NULL;
+
+	*ret = GRACE_DEFAULT;
+	if (v == NULL)
+		return true;
+	*ret = strtod(v, &end);
+	if (end != v && *end == '\0' && *ret >= 0 && *ret <= GRACE_MAX)
+		return true;
+	(void)err_set(e, ERR_USAGE, "?grace= is not a number of seconds from 0 to 3600");
+	return false;
+}
+
+void serve_instance_stop(struct request *r)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+	double grace;
+
+	if (i == NULL)
+		return;
+	if (!read_grace(r, &grace, &e) ||
+	    cmd_stop(i, (unsigned)(grace * 1000), wait_for(r, INST_EXITED), &e) < 0)
+		answer_error(r, &e);
+}
+
+void serve_instance_kill(struct request *r)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+
+	if (i != NULL && cmd_kill(i, wait_for(r, INST_EXITED), &e) < 0)
+		answer_error(r, &e);
+}
+
+void serve_instance_wait(struct request *r)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+	int n;
+
+	if (i == NULL)
+		return;
+	n = cmd_wait(i, wait_for(r, INST_EXITED), &e);
+	if (n < 0)
+		answer_error(r, &e);
+	else if (n > 0)
+		answer_json(r, 200, json_instance(i));
+}
+
+static void on_removed(struct watch *w, struct instance *i, const struct err *e)
+{
+	answer_empty(of_watch(w), 204);
+}
+
+void serve_instance_remove(struct request *r)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+	int n;
+
+	if (i == NULL)
+		return;
+	r->watch = (struct watch){ .states = INST_EXITED, .fire = on_removed };
+	n = cmd_remove(r->front, i, flag(r, "force"), &r->watch, &e);
+	if (n < 0)
+		answer_error(r, &e);
+	else if (n > 0)
+		answer_empty(r, 204);
+}
+
+void serve_instance_logs(struct request *r)
+{
+	const char *v = request_query(r, "stream");
+	const struct instance *i = find(r);
+	struct log_reader *log = NULL;
+	struct err e = { 0 };
+	uint32_t stream = 0;
+
+	if (i == NULL)
+		return;
+	if (v != NULL && strcmp(v, "stdout") == 0)
+		stream = 1;
+	else if (v != NULL && strcmp(v, "stderr") == 0)
+		stream = 2;
+	else if (v != NULL)
+		(void)err_set(&e, ERR_USAGE, "?stream= is stdout or stderr");
+	if (e.code != 0 || log_reader_open(r->front->state, i->tenant, i->id, stream, &log, &e) < 0)
+		answer_error(r, &e);
+	else
+		answer_log(r, log);
+}

@@ -1,0 +1,353 @@
+/* Warm zygotes: see zygotes.h. */
+#include "daemon/front/zygotes.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "daemon/front/channel.h"
+#include "daemon/front/live.h"
+#include "daemon/front/module.h"
+#include "daemon/front/privchan.h"
+
+#define READY_USEC (60u * 1000000u) /* from asking priv to zyg_ready: a huge module compiles */
+
+struct zygotes {
+	struct zygote *first;
+	size_t n;
+};
+
+int zygotes_new(struct front *f, struct err *e)
+{
+	f->zygotes = calloc(1, sizeof(*f->zygotes));
+	return f->zygotes != NULL ? 0 : err_nomem(e);
+}
+
+/* Everybody who waits for @z learns how it went. @e NULL: it is ready. */
+static void waits_fire(struct zygote *z, const struct err *e)
+{
+	while (z->waits != NULL) {
+		struct zyg_wait *w = z->waits;
+
+		z->waits = w->next;
+		w->on = NULL;
+		w->done(w, z, e);
+	}
+}
+
+/* Frees what nobody refers to any more. */
+static void zygote_free(struct zygote *z)
+{
+	priv_forget(z->call);
+	(void)channel_free(z->channel);
+	(void)sd_event_source_disable_unref(z->bell);
+	(void)sd_event_source_disable_unref(z->deadline);
+	fd_clear(&z->doorbell);
+	free(z);
+}
+
+static void zygote_unlink(struct zygote *z)
+{
+	struct zygotes *t = z->front->zygotes;
+
+	for (struct zygote **at = &t->first; *at != NULL; at = &(*at)->next)
+		if (*at == z) {
+			*at = z->next;
+			t->n--;
+			return;
+		}
+}
+
+/* The end of a zygote, whoever caused it: its instances are lost with it. */
+static void zygote_end(struct zygote *z, const struct err *e)
+{
+	zygote_unlink(z);
+	z->retiring = true;
+	waits_fire(z, e);
+	while (z->lives != NULL)
+		live_lost(z->lives); /* detaches itself */
+	zygote_free(z);
+}
+
+struct zygotes *zygotes_free(struct zygotes *t)
+{
+	const struct err e = { .code = ERR_BUSY, .msg = "the daemon is ending" };
+
+	while (t != NULL && t->first != NULL)
+		zygote_end(t->first, &e);
+	free(t);
+	return NULL;
+}
+
+static void zygote_fail(struct zygote *z, int code, const char *why)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, code, "the process of this module: %s", why);
+	zygote_end(z, &e);
+}
+
+/* ---- what it says ------------------------------------------------------- */
+
+static int on_ready(struct zygote *z, const struct msg_zyg_ready *m)
+{
+	if (z->ready || !ipc_str_ok(m->build, sizeof(m->build)))
+		return -1;
+	if (m->version != IPC_VERSION)
+		return -1;
+	z->info = *m;
+	z->ready = true;
+	z->deadline = sd_event_source_disable_unref(z->deadline);
+	waits_fire(z, NULL);
+	return 0;
+}
+
+static int on_bad(struct zygote *z, const struct msg_zyg_bad *m)
+{
+	struct err e = { .code = m->code < 0 ? m->code : ERR_INTERNAL };
+
+	if (z->ready || !ipc_str_ok(m->msg, sizeof(m->msg)) ||
+	    !ipc_str_ok(m->hint, sizeof(m->hint)))
+		return -1;
+	(void)snprintf(e.msg, sizeof(e.msg), "%s", m->msg);
+	(void)snprintf(e.hint, sizeof(e.hint), "%s", m->hint);
+	zygote_end(z, &e);
+	return 0;
+}
+
+static int on_message(void *arg, struct ipc_msg *m)
+{
+	struct zygote *z = arg;
+
+	switch (m->type) {
+	case IPC_zyg_ready:
+		return on_ready(z, &m->body.zyg_ready);
+	case IPC_zyg_bad:
+		return on_bad(z, &m->body.zyg_bad);
+	case IPC_zyg_started:
+		return z->ready ? live_started(z, &m->body.zyg_started) : -1;
+	case IPC_zyg_exited:
+		return z->ready ? live_exited(z, &m->body.zyg_exited) : -1;
+	default:
+		return -1;
+	}
+}
+
+static void on_gone(void *arg, const char *why)
+{
+	struct zygote *z = arg;
+
+	if (z->n_lives > 0 || !z->ready)
+		front_log("a zygote of tenant %s with %zu instances: %s", z->tenant, z->n_lives,
+			  why);
+	zygote_fail(z, ERR_PEER, z->ready ? why : "it ended while it read the module");
+}
+
+static const struct channel_ops zygote_ops = { on_message, on_gone };
+
+static int on_bell(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct zygote *z = arg;
+	uint64_t n;
+	bool more = false;
+
+	(void)!read(fd, &n, sizeof(n));
+	for (struct live *l = z->lives, *next; l != NULL; l = next) {
+		next = l->next_of_zygote;
+		more |= live_drain(l, false);
+	}
+	n = 1;
+	if (more) /* others had their turn; come back */
+		(void)!write(fd, &n, sizeof(n));
+	return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *arg)
+{
+	zygote_fail(arg, ERR_TIMEOUT, "it was not ready within 60 seconds");
+	return 0;
+}
+
+/* ---- spawning ----------------------------------------------------------- */
+
+static void on_spawned(void *arg, int *fd, int64_t pid, const struct err *e)
+{
+	struct zygote *z = arg;
+
+	z->call = NULL;
+	if (e != NULL) {
+		zygote_end(z, e);
+		return;
+	}
+	z->pid = pid;
+	if (channel_new(z->front->loop, fd_take(fd), IPC_ZYGOTE, &zygote_ops, z, &z->channel) < 0)
+		zygote_fail(z, ERR_NOMEM, "out of memory");
+}
+
+static int zygote_prepare(struct zygote *z, struct err *e)
+{
+	z->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (z->doorbell < 0 ||
+	    sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN, on_bell, z) < 0 ||
+	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, READY_USEC, 1,
+				       on_deadline, z) < 0)
+		return err_nomem(e);
+	return 0;
+}
+
+static struct zygote *zygote_new(struct front *f, const char *tenant, const uint8_t *digest)
+{
+	struct zygote *z = calloc(1, sizeof(*z));
+
+	if (z == NULL)
+		return NULL;
+	z->front = f;
+	z->doorbell = -1;
+	z->used_ns = now_mono();
+	(void)snprintf(z->tenant, sizeof(z->tenant), "%s", tenant);
+	memcpy(z->digest, digest, DIGEST_BYTES);
+	return z;
+}
+
+/* Ends the idlest one when there are too many; busy ones stay. */
+static void trim(struct zygotes *t)
+{
+	const struct err e = { .code = ERR_BUSY, .msg = "the zygote was retired" };
+	struct zygote *idlest = NULL;
+
+	for (struct zygote *z = t->first; z != NULL; z = z->next)
+		if (z->ready && z->n_lives == 0 && (idlest == NULL || z->used_ns < idlest->used_ns))
+			idlest = z;
+	if (t->n >= LIM_ZYGOTES && idlest != NULL)
+		zygote_end(idlest, &e);
+}
+
+static int spawn(struct front *f, const struct who *who, const uint8_t *digest, int module,
+		 struct zygote **ret, struct err *e)
+{
+	struct zygotes *t = f->zygotes;
+	struct zygote *z;
+
+	trim(t);
+	if (t->n >= 4u * LIM_ZYGOTES)
+		return err_set(e, ERR_QUOTA, "%zu modules are running, at most %u", t->n,
+			       4u * LIM_ZYGOTES);
+	z = zygote_new(f, who->tenant->name, digest);
+	if (z == NULL)
+		return err_nomem(e);
+	if (zygote_prepare(z, e) < 0 || priv_zygote(f->priv, z->tenant, digest, who->conn, module,
+						    on_spawned, z, &z->call, e) < 0) {
+		zygote_free(z);
+		return e->code;
+	}
+	z->next = t->first;
+	t->first = z;
+	t->n++;
+	*ret = z;
+	return 0;
+}
+
+static struct zygote *find(struct zygotes *t, const char *tenant, const uint8_t *digest)
+{
+	for (struct zygote *z = t->first; z != NULL; z = z->next)
+		if (!z->retiring && memcmp(z->digest, digest, DIGEST_BYTES) == 0 &&
+		    strcmp(z->tenant, tenant) == 0)
+			return z;
+	return NULL;
+}
+
+int zygote_get(struct front *f, const struct who *who, const uint8_t *digest, int module,
+	       struct zyg_wait *w, struct zygote **ret, struct err *e)
+{
+	struct zygote *z = find(f->zygotes, who->tenant->name, digest);
+	CLEANUP(close_p) int own = -1;
+
+	if (z == NULL && module < 0) {
+		if (module_open(f, digest, &own, e) < 0)
+			return e->code;
+		module = own;
+	}
+	if (z == NULL && spawn(f, who, digest, module, &z, e) < 0)
+		return e->code;
+	*ret = z->ready ? z : NULL;
+	if (!z->ready) {
+		w->on = z;
+		w->next = z->waits;
+		z->waits = w;
+	}
+	return 0;
+}
+
+void zyg_wait_drop(struct zyg_wait *w)
+{
+	if (w->on == NULL)
+		return;
+	for (struct zyg_wait **at = &w->on->waits; *at != NULL; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			break;
+		}
+	w->on = NULL;
+}
+
+int zygote_send(struct zygote *z, enum ipc_type type, const void *body, size_t len, const int *fds,
+		size_t n_fds)
+{
+	return z->channel != NULL ? channel_send(z->channel, type, body, len, fds, n_fds) : -1;
+}
+
+/* ---- instances ---------------------------------------------------------- */
+
+void zygote_attach(struct zygote *z, struct live *l)
+{
+	l->zyg = z;
+	l->next_of_zygote = z->lives;
+	z->lives = l;
+	z->n_lives++;
+	z->used_ns = now_mono();
+}
+
+void zygote_detach(struct zygote *z, struct live *l)
+{
+	for (struct live **at = &z->lives; *at != NULL; at = &(*at)->next_of_zygote)
+		if (*at == l) {
+			*at = l->next_of_zygote;
+			z->n_lives--;
+			break;
+		}
+	l->zyg = NULL;
+	z->used_ns = now_mono();
+}
+
+/* Runs from the loop, never below a callback of the zygote itself. */
+static int on_retire(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct zygote *z = arg;
+	const struct err e = { .code = ERR_BUSY, .msg = "the zygote was retired" };
+
+	z->deadline = sd_event_source_disable_unref(z->deadline);
+	if (z->n_lives == 0)
+		zygote_end(z, &e);
+	else if (sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 100000,
+					    1, on_retire, z) < 0)
+		front_log("a retired zygote stays until its channel ends");
+	return 0;
+}
+
+void zygote_retire(struct zygote *z)
+{
+	if (z->retiring)
+		return;
+	z->retiring = true;
+	if (z->deadline == NULL)
+		(void)sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 0,
+						 1, on_retire, z);
+}
+
+void zygotes_drop_module(struct front *f, const char *tenant, const uint8_t *digest)
+{
+	struct zygote *z = find(f->zygotes, tenant, digest);
+
+	if (z != NULL && z->ready)
+		zygote_retire(z);
+}

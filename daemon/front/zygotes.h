@@ -1,0 +1,60 @@
+/*
+ * Warm zygotes by tenant and module digest: spawned through priv, listened
+ * to, retired. Knows nothing of what an instance is but its list of lives.
+ */
+#ifndef FRONT_ZYGOTES_H
+#define FRONT_ZYGOTES_H
+
+#include "daemon/front/front.h"
+#include "daemon/front/text.h"
+
+struct live;
+
+struct zygote {
+	struct zygote *next;
+	struct front *front;
+	char tenant[LIM_NAME];
+	uint8_t digest[DIGEST_BYTES];
+	struct priv_call *call; /* while priv spawns it */
+	struct channel *channel;
+	int doorbell; /* eventfd that its workers ring */
+	sd_event_source *bell, *deadline;
+	int64_t pid;
+	bool ready;
+	bool retiring; /* takes nothing new; ends with its last instance */
+	struct msg_zyg_ready info;
+	struct zyg_wait *waits;
+	struct live *lives; /* linked by live.next_of_zygote */
+	size_t n_lives;
+	uint64_t used_ns; /* when it last began or ended something */
+};
+
+/* Waits for a zygote to be ready. Embedded in whatever waits. */
+struct zyg_wait {
+	struct zyg_wait *next;
+	struct zygote *on; /* NULL: not waiting */
+	/* @e is NULL when @z is ready. The wait is over before this is called. */
+	void (*done)(struct zyg_wait *w, struct zygote *z, const struct err *e);
+};
+
+MUST_CHECK int zygotes_new(struct front *f, struct err *e);
+struct zygotes *zygotes_free(struct zygotes *t);
+
+/* *ret is a ready zygote, or NULL and @w->done will be called. @module is a
+ * sealed memfd (borrowed), or -1: taken from the module store. */
+MUST_CHECK int zygote_get(struct front *f, const struct who *who, const uint8_t *digest, int module,
+			  struct zyg_wait *w, struct zygote **ret, struct err *e);
+void zyg_wait_drop(struct zyg_wait *w);
+
+MUST_CHECK int zygote_send(struct zygote *z, enum ipc_type type, const void *body, size_t len,
+			   const int *fds, size_t n_fds);
+
+/* Bookkeeping of instances. Detaching the last of a retiring one frees it. */
+void zygote_attach(struct zygote *z, struct live *l);
+void zygote_detach(struct zygote *z, struct live *l);
+/* An instance of it died as no healthy one does: siblings share its layout. */
+void zygote_retire(struct zygote *z);
+/* The module is going: its idle zygotes of this tenant end. */
+void zygotes_drop_module(struct front *f, const char *tenant, const uint8_t *digest);
+
+#endif

@@ -38,6 +38,7 @@ struct priv {
 	bool privileged; /* started as root */
 	uid_t uid;	 /* who started us */
 	gid_t gid;
+	int listener;	   /* what clients connect to */
 	int zygote_exe;	   /* O_PATH */
 	int zygote_filter; /* sealed memfd */
 	int null;

@@ -187,7 +187,8 @@ bool rig_start(int channel, const struct rig_start *s, struct rig_instance *i)
 	fds[3] = i->doorbell;
 	for (size_t n = 0; n < s->n_mounts; n++)
 		fds[4 + n] = s->mounts[n];
-	if (task_write(s->args != NULL ? s->args : no_args, NULL, &fds[1], &e) == 0 && fds[0] >= 0) {
+	if (task_write(s->args != NULL ? s->args : no_args, NULL, &fds[1], &e) == 0 &&
+	    fds[0] >= 0) {
 		i->sent_ns = priv_now();
 		sent = ipc_send(channel, IPC_zyg_start, &ask, fds, 4 + s->n_mounts);
 	}

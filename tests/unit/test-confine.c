@@ -3,6 +3,7 @@
  * program is its own zygote. Each probe must fail with the errno given, or be
  * killed by its system call. Prints a table of fences.
  */
+#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -16,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <cmocka.h>
 
 #include "daemon/locked/cell.h"
 #include "daemon/locked/confine.h"
@@ -24,7 +24,7 @@
 #include "tests/unit/rig.h"
 
 #define KILLED (-1000) /* by SIGSYS */
-#define FINE 0
+#define FINE   0
 
 enum { RO = CELL_MOUNT_FD, RW }; /* the two mounts of every probe */
 
@@ -89,9 +89,9 @@ static int p_openat2_absolute(void)
 static int p_mmap_exec(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-			       MAP_FAILED ?
-		       -errno :
-		       0;
+			       MAP_FAILED
+		       ? -errno
+		       : 0;
 }
 
 static int p_mprotect_exec(void)
@@ -422,8 +422,9 @@ static int teardown(void **state)
 /* What came of probe @i: its answer, or KILLED. */
 static int outcome(int channel, const int *mounts, size_t i)
 {
-	struct rig_start s = { .policy = policy, .mounts = mounts, .n_mounts = 2,
-			       .seq = i, .generation = i };
+	struct rig_start s = {
+		.policy = policy, .mounts = mounts, .n_mounts = 2, .seq = i, .generation = i
+	};
 	struct rig_instance inst;
 	struct slot_report *r;
 	int result;
@@ -457,9 +458,9 @@ static void test_probes(void **state)
 		int got = outcome(channel, mounts, i);
 
 		print_message("%-40s %-22s %s\n", probes[i].what,
-			      got == KILLED ? "killed (SIGSYS)" :
-			      got == 0	    ? "done" :
-					      strerror(-got),
+			      got == KILLED ? "killed (SIGSYS)"
+			      : got == 0    ? "done"
+					    : strerror(-got),
 			      got == probes[i].expect ? "as expected" : "WRONG");
 		bad += got != probes[i].expect;
 	}
@@ -559,9 +560,12 @@ static void test_unsealed_module(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probes),		cmocka_unit_test(test_owner),
-		cmocka_unit_test(test_missing_directory), cmocka_unit_test(test_two_uids),
-		cmocka_unit_test(test_ceiling),		cmocka_unit_test(test_tmpfs),
+		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_missing_directory),
+		cmocka_unit_test(test_two_uids),
+		cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_tmpfs),
 		cmocka_unit_test(test_unsealed_module),
 	};
 

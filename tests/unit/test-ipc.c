@@ -2,14 +2,14 @@
  * The message table refuses everything that is not on it: type, length,
  * direction, number of descriptors.
  */
+#include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <cmocka.h>
 
 #include "daemon/ipc.h"
 #include "daemon/task.h"
@@ -107,12 +107,12 @@ static void test_unknown_types(void **state)
 static void test_too_long(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict(IPC_priv_mount, 4 + sizeof(union ipc_body) + 32, 1, IPC_PRIV,
-				 IPC_FRONT),
-			 -EPROTO);
-	assert_int_equal(verdict(IPC_zyg_start, 4 + sizeof(struct msg_zyg_start), 60, IPC_ZYGOTE,
-				 IPC_FRONT),
-			 -EPROTO);
+	assert_int_equal(
+		verdict(IPC_priv_mount, 4 + sizeof(union ipc_body) + 32, 1, IPC_PRIV, IPC_FRONT),
+		-EPROTO);
+	assert_int_equal(
+		verdict(IPC_zyg_start, 4 + sizeof(struct msg_zyg_start), 60, IPC_ZYGOTE, IPC_FRONT),
+		-EPROTO);
 }
 
 static void test_end_and_nothing(void **state)

@@ -15,7 +15,12 @@ GUEST = r"""
 #include <string.h>
 #include <unistd.h>
 static void cat(FILE *f) { int c; while ((c = fgetc(f)) != EOF) putchar(c); }
-static int deep(volatile int n) { return n == 0 ? 0 : deep(n + 1) + 1; }
+__attribute__((noinline, optnone)) static int deep(int n)
+{
+	volatile char pad[64];
+	pad[n & 63] = (char)n;
+	return deep(n + 1) + pad[n & 63];
+}
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "hello", *arg = argc > 2 ? argv[2] : "";
@@ -143,8 +148,7 @@ class Modules(Front):
     def test_chunked(self):
         wasm = self.wasm + b"\0\x02\x01x"  # a custom section: another digest
         parts = (wasm[i:i + 1000] for i in range(0, len(wasm), 1000))
-        a = self.d.call("POST", "/v1/modules?name=chunked", parts,
-                        {"Transfer-Encoding": "chunked"})
+        a = self.d.call("POST", "/v1/modules?name=chunked", parts)
         self.expect(a, 201)
         self.assertEqual(a.json["size"], len(wasm))
         self.expect(self.d.call("DELETE", "/v1/modules/chunked"), 204)
@@ -235,10 +239,10 @@ class Instances(Front):
         self.expect(self.d.call("POST", "/v1/instances", b" " * (5 << 20)), 413)
 
     def test_bad_policies(self):
-        for policy in ('{"nme":"x"}', "{", '{"name":"a","name":"b"}', '{"limits":{"fuel":"x"}}',
-                       "[" * 1000):
+        for policy in ('{"nme":"x"}', "{", '{"name":"a","name":"b"}', '{"limits":{"fuel":"x"}}'):
             a = self.expect(self.d.create(module="guest", policy=policy), 400, "bad_policy")
             self.assertIn("line", a.error["message"])
+        self.expect(self.d.create(module="guest", policy="[" * 1000), 413, "limit_exceeded")
         self.expect(self.d.create(module="guest", args=["x"], policy='{"args":false}'), 400,
                     "bad_request")
 
@@ -335,7 +339,8 @@ class Mounts(Front):
         super().setUpClass()
         cls.host = cls.d.dir + "/in"
         os.mkdir(cls.host)
-        os.chmod(cls.host, 0o777)
+        if cls.d.root:  # through an idmapped mount only what the tenant owns can be written
+            os.chown(cls.host, 61234, 61234)
         for name in ("book.txt", "secret.txt"):
             with open(cls.host + "/" + name, "w") as f:
                 f.write(name + "\n")
@@ -360,29 +365,21 @@ class Mounts(Front):
         self.assertTrue("{" in line or "no-secrets" in line, line)
         self.assertTrue(d["allow"])
         self.assertGreaterEqual(i["usage"]["denied"], 1)
-        if self.d.root or True:
-            with open(self.d.state + "/audit.jsonl") as f:
-                lines = [json.loads(text) for text in f]
-            mine = [n for n in lines if n["instance"] == i["id"] and n.get("verdict") == "deny"]
-            self.assertEqual(mine[0]["path"], "/in/secret.txt")
-            self.assertEqual(mine[0]["source"], "worker")
-            seqs = [n["seq"] for n in lines]
-            self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
+        with open(self.d.state + "/audit.jsonl") as f:
+            lines = [json.loads(text) for text in f]
+        mine = [n for n in lines if n["instance"] == i["id"] and n.get("verdict") == "deny"]
+        self.assertEqual(mine[0]["path"], "/in/secret.txt")
+        self.assertEqual(mine[0]["source"], "worker")
+        seqs = [n["seq"] for n in lines]
+        self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
 
     def test_write(self):
         i = self.expect(self.d.run("guest", "write", "/in/new", policy=self.policy()), 200).json
         self.assertEqual(i["exit"]["status"], 1)
         i = self.expect(self.d.run("guest", "write", "/in/new", policy=self.policy("rw")), 200)
         self.assertEqual(i.json["exit"]["status"], 0, i.body)
-        st = os.stat(self.host + "/new")
         if self.d.root:
-            self.assertEqual(st.st_uid, 61234)
-
-    def test_tmpfs(self):
-        policy = json.dumps({"args": True, "mounts": [{"tmpfs": "1MiB", "guest": "/tmp",
-                                                       "access": "rw"}]})
-        i = self.expect(self.d.run("guest", "write", "/tmp/x", policy=policy), 200).json
-        self.assertEqual(i["exit"]["status"], 0, i)
+            self.assertEqual(os.stat(self.host + "/new").st_uid, 61234)
 
 
 class Foreground(Front):

@@ -134,6 +134,7 @@ struct call {
 };
 
 /* wasi.c */
+vm_host_fn wasi_host_call; /* of every import; arg is its struct slot */
 extern const struct call_row call_rows[CALL_COUNT];
 bool wasi_stopped(const struct wasi *w);
 enum werr werr_of(int64_t rc);			      /* of a sys_ result: negative is -errno */

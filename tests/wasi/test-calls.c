@@ -510,6 +510,45 @@ static void long_paths_end(void **state)
 	assert_int_equal(W(t, "path_unlink_file", 3, FAKE_MEM - 1, 3), WE_FAULT);
 }
 
+/* Directories opened one below the other make longer paths than one call can. */
+static void deep_paths_end(void **state)
+{
+	struct ctx *t = *state;
+	uint32_t e = WE_OK, dir = 3, n = 0;
+	char name[NAME_MAX + 1];
+
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	while (e == WE_OK && n < 100) {
+		e = PATH1(t, "path_create_directory", dir, name);
+		if (e == WE_OK)
+			e = open_at(t, dir, name, OF_DIRECTORY, R_DIR);
+		if (dir != 3)
+			assert_int_equal(W(t, "fd_close", dir), WE_OK);
+		dir = get32(t, A_RET);
+		n++;
+	}
+	assert_int_equal(e, WE_NAMETOOLONG);
+	assert_true(n > 16 && n < 40);
+}
+
+static void a_long_walk_costs_more(void **state)
+{
+	struct ctx *t = *state;
+	uint64_t used[2];
+
+	t->c->fuel = 10000;
+	assert_int_equal(open_at(t, 3, "a.txt", 0, R_FD_READ), WE_OK);
+	used[0] = 10000 - t->c->fuel;
+	t->c->fuel = 10000;
+	assert_int_equal(open_at(t, 3, "link/sub/../../d/up", 0, R_FD_READ), WE_OK);
+	used[1] = 10000 - t->c->fuel;
+	assert_true(used[1] > used[0]);
+	t->c->fuel = used[1] - 1;
+	(void)open_at(t, 3, "link/sub/../../d/up", 0, R_FD_READ);
+	assert_int_equal(t->trap, VM_TRAP_FUEL);
+}
+
 /* ---- directories -------------------------------------------------------- */
 
 /* Lists descriptor @fd with a buffer of @size; the sum of what was seen. */
@@ -905,6 +944,8 @@ int main(void)
 		T(names_can_be_changed),
 		T(pipes_are_not_opened),
 		T(long_paths_end),
+		T(deep_paths_end),
+		T(a_long_walk_costs_more),
 		T(listings_agree_whatever_the_buffer),
 		T(pipes_carry_bytes),
 		T(output_ends_at_its_limit),

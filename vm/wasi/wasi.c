@@ -177,6 +177,17 @@ static enum werr ask_unseen(struct call *c)
 	return ask(c);
 }
 
+/* Resolves path @i; a long walk costs more than a short one. */
+static enum werr walk(struct call *c, uint32_t i, char *text)
+{
+	uint64_t before = c->w->use.syscalls;
+	enum werr e = place_resolve(c->w, &c->at[i], c->fd[i], text, i == 0 && c->follow);
+
+	if (c->trap == VM_TRAP_NONE)
+		c->trap = vm_caller_charge(c->vm, (c->w->use.syscalls - before) * FUEL_PER_STEP);
+	return e;
+}
+
 /* Judges what the paths lead to. A path that leads nowhere is judged too, so
  * that a refusal does not tell what exists; one that leaves its directory is
  * ENOTCAPABLE whatever the gate says. */
@@ -191,7 +202,7 @@ static enum werr ask_resolved(struct call *c)
 		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT)
 			return r;
 		if (r == WE_OK)
-			r = place_resolve(c->w, &c->at[i], c->fd[i], text, i == 0 && c->follow);
+			r = walk(c, i, text);
 		else
 			place_lexical(&c->at[i], c->fd[i], "");
 		if (e == WE_OK)
@@ -214,7 +225,7 @@ static enum werr judge_and_run(struct call *c)
 		e = ask_unseen(c);
 	if (e == WE_OK && c->n_paths != 0)
 		e = ask_resolved(c);
-	return e == WE_OK ? c->row->run(c) : e;
+	return e == WE_OK && c->trap == VM_TRAP_NONE ? c->row->run(c) : e;
 }
 
 static enum werr run(struct call *c)

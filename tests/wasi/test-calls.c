@@ -913,6 +913,78 @@ static void imports_have_names(void **state)
 	assert_int_equal(ARRAY_LEN(table), GATE_OP_COUNT);
 }
 
+/* Numbers that are likely to matter: small, addresses, ends, anything. */
+static uint64_t any(unsigned *seed)
+{
+	static const uint64_t some[] = { 0,
+					 1,
+					 2,
+					 3,
+					 4,
+					 5,
+					 6,
+					 7,
+					 8,
+					 16,
+					 100,
+					 A_PATH,
+					 A_PATH2,
+					 A_IOV,
+					 A_RET,
+					 A_BUF,
+					 FAKE_MEM - 8,
+					 FAKE_MEM,
+					 UINT32_MAX,
+					 INT64_MAX,
+					 UINT64_MAX,
+					 R_ALL,
+					 R_ALL & ~R_FD_WRITE };
+	uint64_t r = (uint64_t)rand_r(seed);
+
+	if (r % 8 != 0)
+		return some[r / 8 % ARRAY_LEN(some)];
+	return r << 33 ^ (uint64_t)rand_r(seed);
+}
+
+/* Whatever is passed, in whatever order: an errno, and what is outside stays. */
+static void any_arguments_will_do(void **state)
+{
+	static const char *const paths[] = { "a.txt", "d",	"link", "d/up", "..",
+					     "d/out", "dangle", "loop", "new",	"d/sub/" };
+	struct ctx *t = *state;
+	unsigned seed = 1;
+	uint64_t args[16];
+
+	t->cfg.stdio[0].fd = t->cfg.stdio[1].fd = -1;
+	reconfigure(t);
+	for (unsigned n = 0; n < 30000; n++) {
+		const char *name = table[(unsigned)rand_r(&seed) % ARRAY_LEN(table)].name;
+		const char *path = paths[(unsigned)rand_r(&seed) % ARRAY_LEN(paths)];
+
+		for (unsigned i = 0; i < 16; i++)
+			args[i] = any(&seed);
+		memset(t->c->mem + A_PATH, 0, 16);
+		put_str(t, A_PATH, path);
+		put_str(t, A_PATH2, paths[n % ARRAY_LEN(paths)]);
+		put_iov(t, (uint32_t)any(&seed), (uint32_t)any(&seed) % 70000);
+		if (strncmp(name, "path_", 5) == 0 && n % 2 == 0) {
+			bool late = args[1] < 2;
+
+			args[0] = 3;
+			args[late ? 2 : 1] = A_PATH;
+			args[late ? 3 : 2] = strlen(path);
+		}
+		if (strcmp(name, "poll_oneoff") == 0 || strcmp(name, "fd_allocate") == 0)
+			continue; /* would sleep, or fill the disk */
+		assert_true(fake_call(t->w, t->c,
+				      n % 3 == 0 && strcmp(name, "sock_accept") != 0 ? OLD : P1,
+				      name, args, &t->trap) < WE_COUNT);
+		if (n % 500 == 0)
+			reconfigure(t);
+	}
+	assert_int_not_equal(access("/tmp/made-outside", F_OK), 0);
+}
+
 #ifdef WASMD_FAULTS
 static void memory_may_be_short(void **state)
 {
@@ -960,6 +1032,7 @@ int main(void)
 		T(grants_are_named),
 		T(bad_memory_is_a_fault),
 		T(imports_have_names),
+		T(any_arguments_will_do),
 #ifdef WASMD_FAULTS
 		T(memory_may_be_short),
 #endif

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Runs the guest programs of tests/guest on the bare runner, on real files.
 
-usage: run-guests.py WASM_RUN GUEST_DIR
+usage: run-guests.py WASM_RUN GUEST_DIR GATE_DEF
 """
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-RUN = GUESTS = ''
+RUN = GUESTS = GATE_DEF = ''
 
 # What attack.c must say, attempt by attempt. Escapes are ENOTCAPABLE.
 CAP = 'ENOTCAPABLE'
@@ -170,6 +171,29 @@ class Guests(unittest.TestCase):
         with open(self.path('out'), 'rb') as out:
             self.assertEqual(out.read(), b'kept')
 
+    def test_gate_def_names_every_system_call(self):
+        with open(RUN, 'rb') as f:
+            if b'__asan_init' in f.read():
+                return  # the sanitizer makes calls of its own
+        self.lay_traps()
+        with open(GATE_DEF, encoding='utf-8') as f:
+            named = set(' '.join(re.findall(r'"([a-z0-9_ ]*)"', f.read())).split())
+        # memory, the end, and looking at what was granted before the guest runs
+        named |= {'brk', 'mmap', 'munmap', 'mremap', 'exit_group', 'fcntl'}
+        for guest in (['rw', '/rw'], ['attack'], ['walk', '/ro', '/rw'], ['time'], ['hello']):
+            log = self.path('log')
+            subprocess.run(
+                ['strace', '-o', log, RUN, '--dir', self.path('ro') + '::/ro:ro', '--dir',
+                 self.path('rw') + '::/rw', os.path.join(GUESTS, guest[0] + '.wasm'),
+                 *guest[1:]], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            with open(log, encoding='utf-8', errors='replace') as f:
+                text = f.read()
+            # wasi_configure begins with reading the signal mask
+            made = text.rpartition('rt_sigprocmask(SIG_BLOCK, NULL')[2].split('\n', 1)[1]
+            calls = set(re.findall(r'^([a-z0-9_]+)\(', made, re.M))
+            self.assertTrue(calls)
+            self.assertEqual(calls - named, set(), guest[0])
+
     def test_a_reader_that_leaves(self):
         p = subprocess.Popen([RUN, os.path.join(GUESTS, 'sort.wasm')],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -231,5 +255,5 @@ class Guests(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    RUN, GUESTS = sys.argv[1:3]
+    RUN, GUESTS, GATE_DEF = sys.argv[1:4]
     unittest.main(argv=sys.argv[:1])

@@ -510,6 +510,45 @@ static void long_paths_end(void **state)
 	assert_int_equal(W(t, "path_unlink_file", 3, FAKE_MEM - 1, 3), WE_FAULT);
 }
 
+/* Directories opened one below the other make longer paths than one call can. */
+static void deep_paths_end(void **state)
+{
+	struct ctx *t = *state;
+	uint32_t e = WE_OK, dir = 3, n = 0;
+	char name[NAME_MAX + 1];
+
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	while (e == WE_OK && n < 100) {
+		e = PATH1(t, "path_create_directory", dir, name);
+		if (e == WE_OK)
+			e = open_at(t, dir, name, OF_DIRECTORY, R_DIR);
+		if (dir != 3)
+			assert_int_equal(W(t, "fd_close", dir), WE_OK);
+		dir = get32(t, A_RET);
+		n++;
+	}
+	assert_int_equal(e, WE_NAMETOOLONG);
+	assert_true(n > 16 && n < 40);
+}
+
+static void a_long_walk_costs_more(void **state)
+{
+	struct ctx *t = *state;
+	uint64_t used[2];
+
+	t->c->fuel = 10000;
+	assert_int_equal(open_at(t, 3, "a.txt", 0, R_FD_READ), WE_OK);
+	used[0] = 10000 - t->c->fuel;
+	t->c->fuel = 10000;
+	assert_int_equal(open_at(t, 3, "link/sub/../../d/up", 0, R_FD_READ), WE_OK);
+	used[1] = 10000 - t->c->fuel;
+	assert_true(used[1] > used[0]);
+	t->c->fuel = used[1] - 1;
+	(void)open_at(t, 3, "link/sub/../../d/up", 0, R_FD_READ);
+	assert_int_equal(t->trap, VM_TRAP_FUEL);
+}
+
 /* ---- directories -------------------------------------------------------- */
 
 /* Lists descriptor @fd with a buffer of @size; the sum of what was seen. */
@@ -874,6 +913,78 @@ static void imports_have_names(void **state)
 	assert_int_equal(ARRAY_LEN(table), GATE_OP_COUNT);
 }
 
+/* Numbers that are likely to matter: small, addresses, ends, anything. */
+static uint64_t any(unsigned *seed)
+{
+	static const uint64_t some[] = { 0,
+					 1,
+					 2,
+					 3,
+					 4,
+					 5,
+					 6,
+					 7,
+					 8,
+					 16,
+					 100,
+					 A_PATH,
+					 A_PATH2,
+					 A_IOV,
+					 A_RET,
+					 A_BUF,
+					 FAKE_MEM - 8,
+					 FAKE_MEM,
+					 UINT32_MAX,
+					 INT64_MAX,
+					 UINT64_MAX,
+					 R_ALL,
+					 R_ALL & ~R_FD_WRITE };
+	uint64_t r = (uint64_t)rand_r(seed);
+
+	if (r % 8 != 0)
+		return some[r / 8 % ARRAY_LEN(some)];
+	return r << 33 ^ (uint64_t)rand_r(seed);
+}
+
+/* Whatever is passed, in whatever order: an errno, and what is outside stays. */
+static void any_arguments_will_do(void **state)
+{
+	static const char *const paths[] = { "a.txt", "d",	"link", "d/up", "..",
+					     "d/out", "dangle", "loop", "new",	"d/sub/" };
+	struct ctx *t = *state;
+	unsigned seed = 1;
+	uint64_t args[16];
+
+	t->cfg.stdio[0].fd = t->cfg.stdio[1].fd = -1;
+	reconfigure(t);
+	for (unsigned n = 0; n < 30000; n++) {
+		const char *name = table[(unsigned)rand_r(&seed) % ARRAY_LEN(table)].name;
+		const char *path = paths[(unsigned)rand_r(&seed) % ARRAY_LEN(paths)];
+
+		for (unsigned i = 0; i < 16; i++)
+			args[i] = any(&seed);
+		memset(t->c->mem + A_PATH, 0, 16);
+		put_str(t, A_PATH, path);
+		put_str(t, A_PATH2, paths[n % ARRAY_LEN(paths)]);
+		put_iov(t, (uint32_t)any(&seed), (uint32_t)any(&seed) % 70000);
+		if (strncmp(name, "path_", 5) == 0 && n % 2 == 0) {
+			bool late = args[1] < 2;
+
+			args[0] = 3;
+			args[late ? 2 : 1] = A_PATH;
+			args[late ? 3 : 2] = strlen(path);
+		}
+		if (strcmp(name, "poll_oneoff") == 0 || strcmp(name, "fd_allocate") == 0)
+			continue; /* would sleep, or fill the disk */
+		assert_true(fake_call(t->w, t->c,
+				      n % 3 == 0 && strcmp(name, "sock_accept") != 0 ? OLD : P1,
+				      name, args, &t->trap) < WE_COUNT);
+		if (n % 500 == 0)
+			reconfigure(t);
+	}
+	assert_int_not_equal(access("/tmp/made-outside", F_OK), 0);
+}
+
 #ifdef WASMD_FAULTS
 static void memory_may_be_short(void **state)
 {
@@ -905,6 +1016,8 @@ int main(void)
 		T(names_can_be_changed),
 		T(pipes_are_not_opened),
 		T(long_paths_end),
+		T(deep_paths_end),
+		T(a_long_walk_costs_more),
 		T(listings_agree_whatever_the_buffer),
 		T(pipes_carry_bytes),
 		T(output_ends_at_its_limit),
@@ -919,6 +1032,7 @@ int main(void)
 		T(grants_are_named),
 		T(bad_memory_is_a_fault),
 		T(imports_have_names),
+		T(any_arguments_will_do),
 #ifdef WASMD_FAULTS
 		T(memory_may_be_short),
 #endif

@@ -1,5 +1,5 @@
 /*
- * Dispatch: the handlers of run_ops.h as functions that tail-call each other
+ * Dispatch: the handlers of run_ops.inc as functions that tail-call each other
  * with their state in registers (clang), or as labels of one function where
  * the compiler has no guaranteed tail calls (gcc).
  */
@@ -49,7 +49,7 @@ static handler *const ops[C_COUNT] = {
 #define GO() __attribute__((musttail)) return ops[ip->op](ARGS)
 #define JUMP(id) __attribute__((musttail)) return op_##id(ARGS)
 
-#include "vm/run_ops.h"
+#include "vm/run_ops.inc"
 
 static void dispatch(PARAMS)
 {
@@ -73,7 +73,7 @@ static void dispatch(PARAMS)
 	/* clang-format on */
 
 	GO();
-#include "vm/run_ops.h"
+#include "vm/run_ops.inc"
 }
 #endif
 

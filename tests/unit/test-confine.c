@@ -194,7 +194,7 @@ static int p_ro_truncate(void)
 
 static int p_rename_out(void)
 {
-	return neg(renameat(RO, "file", RW, "stolen"));
+	return neg(syscall(SYS_renameat2, RO, "file", RW, "stolen", 0));
 }
 
 static int p_link_out(void)

@@ -179,7 +179,7 @@ int rd_report(const struct rd *r, struct err *e, const char *where)
 			"offset 0x%zx, %s: %s needs the feature %s, which this engine does not "
 			"have",
 			r->bad_at, where, l->text, feature_info[l->needs].name);
-		return err_hint(e, "compile the module without %s", feature_info[l->needs].name);
+		return err_hint(e, "compile it %s", feature_info[l->needs].without);
 	}
 	if (r->bad == op_illegal)
 		return report_illegal(r, e, where);

@@ -26,6 +26,7 @@ struct ctl {
 /* A row of ops.def as the walk wants it. */
 struct sig {
 	uint8_t imm, align, odd; /* odd: in and out say nothing */
+	uint8_t known;		 /* false: a hole in the table */
 	uint8_t n_in, n_out;
 	uint8_t in[3], out;
 };

@@ -13,7 +13,9 @@ static uint8_t type_of_char(char c)
 
 static struct sig sig_of(const struct op_info *o)
 {
-	struct sig s = { .imm = o->imm, .align = o->align, .odd = o->in == NULL };
+	struct sig s = {
+		.imm = o->imm, .align = o->align, .odd = o->in == NULL, .known = o->text != NULL
+	};
 
 	if (s.odd)
 		return s;

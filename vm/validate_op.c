@@ -322,7 +322,7 @@ static void val_rest(struct val *v, const struct imms *im, enum imm shape)
 /* Apart from val_op, which so keeps everything in registers. */
 __attribute__((noinline)) static void val_imms(struct val *v, const struct sig *s)
 {
-	struct imms im;
+	struct imms im = { 0 };
 
 	imm_read(&v->r, (enum imm)s->imm, &im);
 	if (s->imm == IMM_MEMARG)
@@ -351,14 +351,22 @@ static inline void val_op(struct val *v, const struct sig *s)
 		val_push(v, s->out);
 }
 
+/* As op_read, by the table that the walk has at hand. */
+static inline uint32_t next_op(struct val *v)
+{
+	if (v->r.p < v->r.end && v->sig[*v->r.p].known)
+		return *v->r.p++;
+	v->named = false;
+	return op_read_prefixed(&v->r);
+}
+
 void val_walk(struct val *v)
 {
 	uint32_t op;
 
 	while (v->ctls.len > 0 && v->r.bad == NULL) {
 		v->at = v->r.p;
-		v->named = false;
-		op = op_read(&v->r);
+		op = next_op(v);
 		if (v->r.bad != NULL)
 			return;
 		v->op = op;

@@ -57,7 +57,7 @@ static const struct bad {
 	  "offset 0xb, type section: the section stands here twice" },
 	{ B(HEAD "\3\1\0\1\1\0"), ERR_MALFORMED,
 	  "offset 0xb, type section: the section is out of order" },
-	{ B(HEAD "\x0e\0"), ERR_MALFORMED, "offset 0x8, custom section: malformed section id" },
+	{ B(HEAD "\x0e\0"), ERR_MALFORMED, "offset 0x8, section header: malformed section id" },
 	{ B(HEAD "\1\6\x80\x80\x80\x80\x10\0"), ERR_MALFORMED,
 	  "offset 0xf, type section: integer too large" },
 	{ B(HEAD "\1\6\x80\x80\x80\x80\x80\0"), ERR_MALFORMED,
@@ -138,6 +138,15 @@ static void refusals_name_place_and_cause(void **state)
 		assert_string_equal(e.msg, bad[i].msg);
 		assert_null(m);
 	}
+}
+
+static void features_are_told_how_to_do_without(void **state)
+{
+	struct vm_module *m = NULL;
+	struct err e = { 0 };
+
+	assert_int_equal(vm_module_decode(B(HEAD "\5\3\1\4\0"), &m, &e), ERR_UNSUPPORTED);
+	assert_string_equal(e.hint, "compile it for wasm32");
 }
 
 static void strangers_are_told_what_to_do(void **state)
@@ -280,6 +289,29 @@ static int decode_name_of(uint32_t len)
 	return e.code;
 }
 
+/* A passive segment of @n elements. */
+static int decode_elems(uint32_t n)
+{
+	struct wb w = { 0 }, s = { 0 };
+	struct err e;
+
+	wb_header(&w);
+	wb_bytes(&s, "\1\1\0", 3);
+	wb_u32(&s, n);
+	wb_repeat(&s, "\0", 1, n);
+	wb_section(&w, 9, &s);
+	(void)decode(&w, &e);
+	wb_done(&w);
+	return e.code;
+}
+
+static void segments_are_bounded(void **state)
+{
+	assert_int_equal(decode_elems(LIM_TABLE_ELEMS - 1), 0);
+	assert_int_equal(decode_elems(LIM_TABLE_ELEMS), 0);
+	assert_int_equal(decode_elems(LIM_TABLE_ELEMS + 1), ERR_LIMIT);
+}
+
 static void names_are_bounded(void **state)
 {
 	assert_int_equal(decode_name_of(LIM_NAME_BYTES - 1), 0);
@@ -373,9 +405,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refusals_name_place_and_cause),
 		cmocka_unit_test(strangers_are_told_what_to_do),
+		cmocka_unit_test(features_are_told_how_to_do_without),
 		cmocka_unit_test(counts_are_bounded),
 		cmocka_unit_test(signatures_are_bounded),
 		cmocka_unit_test(functions_and_bodies_are_bounded),
+		cmocka_unit_test(segments_are_bounded),
 		cmocka_unit_test(names_are_bounded),
 		cmocka_unit_test(modules_are_bounded),
 		cmocka_unit_test(names_come_from_the_name_section_or_exports),

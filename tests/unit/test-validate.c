@@ -245,6 +245,28 @@ static void bodies_are_bounded(void **state)
 	}
 }
 
+static int check_pages(uint32_t n)
+{
+	struct wb w = { 0 }, s = { 0 };
+	struct err e;
+
+	wb_header(&w);
+	wb_bytes(&s, "\1\0", 2);
+	wb_u32(&s, n);
+	wb_section(&w, 5, &s);
+	(void)check(w.p, w.len, &e);
+	wb_done(&w);
+	return e.code;
+}
+
+/* What 32 bits address is the specification's bound, not ours. */
+static void memories_are_bounded(void **state)
+{
+	assert_int_equal(check_pages(LIM_MEMORY_PAGES - 1), 0);
+	assert_int_equal(check_pages(LIM_MEMORY_PAGES), 0);
+	assert_int_equal(check_pages(LIM_MEMORY_PAGES + 1), ERR_INVALID);
+}
+
 /* Locals beyond the first thousand are found by bisection. */
 static void locals_have_their_types(void **state)
 {
@@ -384,6 +406,7 @@ int main(void)
 		cmocka_unit_test(bodies_are_refused_with_place_and_cause),
 		cmocka_unit_test(modules_are_refused_with_cause),
 		cmocka_unit_test(bodies_are_bounded),
+		cmocka_unit_test(memories_are_bounded),
 		cmocka_unit_test(locals_have_their_types),
 		cmocka_unit_test(export_names_are_unique),
 		cmocka_unit_test(real_module_is_valid),

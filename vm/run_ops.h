@@ -11,73 +11,78 @@
 		ip += (n); \
 		GO();      \
 	} while (0)
-#define TRAP(why)                                \
-	do {                                     \
-		in->st->trap = VM_TRAP_##why;    \
-		JUMP(LEAVE);                     \
+#define TRAP(why)                             \
+	do {                                  \
+		in->st->trap = VM_TRAP_##why; \
+		JUMP(LEAVE);                  \
 	} while (0)
-#define SYNC() (in->st->at = ip, in->st->csp = csp, in->st->left = left)
+#define SYNC()	 (in->st->at = ip, in->st->csp = csp, in->st->left = left)
 #define RELOAD() (mem = in->mem->base, size = in->mem->size)
-#define CHARGE(n)                            \
-	do {                                 \
-		if (unlikely(left < (n)))    \
-			JUMP(REFILL);        \
-		left -= (n);                 \
+#define CHARGE(n)                         \
+	do {                              \
+		if (unlikely(left < (n))) \
+			JUMP(REFILL);     \
+		left -= (n);              \
 	} while (0)
-#define BRANCH(test)                            \
-	do {                                    \
-		if (test) {                     \
-			ip = ip[1].to;          \
-			GO();                   \
-		}                               \
-		NEXT(2);                        \
+#define BRANCH(test)                   \
+	do {                           \
+		if (test) {            \
+			ip = ip[1].to; \
+			GO();          \
+		}                      \
+		NEXT(2);               \
 	} while (0)
 /* Publishes, runs what may look, grow, charge or fail, and takes back. */
-#define OUTSIDE(call)                                \
-	do {                                         \
-		SYNC();                              \
-		in->st->trap = (call);               \
-		left = in->st->left;                 \
-		RELOAD();                            \
-		if (in->st->trap != VM_TRAP_NONE)    \
-			JUMP(LEAVE);                 \
+#define OUTSIDE(call)                             \
+	do {                                      \
+		SYNC();                           \
+		in->st->trap = (call);            \
+		left = in->st->left;              \
+		RELOAD();                         \
+		if (in->st->trap != VM_TRAP_NONE) \
+			JUMP(LEAVE);              \
 	} while (0)
-#define RETURN()                                     \
-	do {                                         \
-		struct vm_instance *to = csp->in;    \
-		ip = csp->ip;                        \
-		fp = csp->fp;                        \
-		csp--;                               \
-		if (unlikely(to != in)) {            \
-			in = to;                     \
-			RELOAD();                    \
-		}                                    \
-		GO();                                \
+#define RETURN()                                  \
+	do {                                      \
+		struct vm_instance *to = csp->in; \
+		ip = csp->ip;                     \
+		fp = csp->fp;                     \
+		csp--;                            \
+		if (unlikely(to != in)) {         \
+			in = to;                  \
+			RELOAD();                 \
+		}                                 \
+		GO();                             \
 	} while (0)
-#define ENTER_FUNC(f)                                              \
-	do {                                                       \
-		*++csp = (struct ctl){ ip + 2, fp, in, f };        \
-		fp += ip->a;                                       \
-		ip = (f)->ip;                                      \
-		if (unlikely((f)->in != in)) {                     \
-			in = (f)->in;                              \
-			RELOAD();                                  \
-		}                                                  \
-		GO();                                              \
+#define ENTER_FUNC(f)                                       \
+	do {                                                \
+		*++csp = (struct ctl){ ip + 2, fp, in, f }; \
+		fp += ip->a;                                \
+		ip = (f)->ip;                               \
+		if (unlikely((f)->in != in)) {              \
+			in = (f)->in;                       \
+			RELOAD();                           \
+		}                                           \
+		GO();                                       \
 	} while (0)
 #define STACK_SHORT(n) ((size_t)(in->st->stack_end - fp) < (n) || csp >= in->st->ctl_end)
 
-#define T_s8 int8_t
-#define T_s16 int16_t
-#define T_u32 uint32_t
-#define T_s32 int32_t
-#define T_u64 uint64_t
-#define T_s64 int64_t
-#define T_f32 float
-#define T_f64 double
+#define T_s8	      int8_t
+#define T_s16	      int16_t
+#define T_u32	      uint32_t
+#define T_s32	      int32_t
+#define T_u64	      uint64_t
+#define T_s64	      int64_t
+#define T_f32	      float
+#define T_f64	      double
 #define PUT_u32(s, v) ((s).u64 = (uint32_t)(v))
 #define PUT_u64(s, v) ((s).u64 = (uint64_t)(v))
-#define PUT_f32(s, v) ((s).u64 = (union { float f; uint32_t u; }){ .f = (v) }.u)
+#define PUT_f32(s, v)                  \
+	((s).u64 = (union {            \
+			   float f;    \
+			   uint32_t u; \
+		   }){ .f = (v) }      \
+			   .u)
 #define PUT_f64(s, v) ((s).f64 = (v))
 
 #define INT(id, in_, out, value)                              \
@@ -123,64 +128,64 @@
 		PUT_##out(fp[ip->a], value); \
 		NEXT(1);                     \
 	}
-#define DIV(id, type, zero, overflow, value)                      \
-	HANDLER(id)                                               \
-	{                                                         \
-		T_##type x = fp[ip->b].type, y = fp[ip->c].type;  \
-		if (unlikely(zero))                               \
-			TRAP(DIV_ZERO);                           \
-		if (unlikely(overflow))                           \
-			TRAP(INT_OVERFLOW);                       \
+#define DIV(id, type, zero, overflow, value)                                                \
+	HANDLER(id)                                                                         \
+	{                                                                                   \
+		T_##type x = fp[ip->b].type, y = fp[ip->c].type;                            \
+		if (unlikely(zero))                                                         \
+			TRAP(DIV_ZERO);                                                     \
+		if (unlikely(overflow))                                                     \
+			TRAP(INT_OVERFLOW);                                                 \
 		PUT_u64(fp[ip->a], sizeof(x) == 4 ? (uint32_t)(value) : (uint64_t)(value)); \
-		NEXT(1);                                          \
+		NEXT(1);                                                                    \
 	}
-#define CUT(id, in_, out, low, high, as)                   \
-	HANDLER(id)                                        \
-	{                                                  \
-		double x = (double)fp[ip->b].in_;          \
-		if (unlikely(x != x))                      \
-			TRAP(BAD_CONVERSION);              \
-		if (unlikely(!(x > (low) && x < (high))))  \
-			TRAP(INT_OVERFLOW);                \
-		PUT_##out(fp[ip->a], (as)x);               \
-		NEXT(1);                                   \
+#define CUT(id, in_, out, low, high, as)                  \
+	HANDLER(id)                                       \
+	{                                                 \
+		double x = (double)fp[ip->b].in_;         \
+		if (unlikely(x != x))                     \
+			TRAP(BAD_CONVERSION);             \
+		if (unlikely(!(x > (low) && x < (high)))) \
+			TRAP(INT_OVERFLOW);               \
+		PUT_##out(fp[ip->a], (as)x);              \
+		NEXT(1);                                  \
 	}
 /* A 32-bit address and a 32-bit offset cannot wrap in 64 bits. */
-#define ACCESS(addr, off, bytes)                           \
-	uint64_t at = (uint64_t)(addr) + (off);            \
-	if (unlikely(at + (bytes) > size))                 \
-		TRAP(MEMORY_BOUNDS)
-#define LOAD(id, as, out)                                      \
-	HANDLER(id)                                            \
-	{                                                      \
-		as v;                                          \
-		ACCESS(fp[ip->b].u32, ip->c, sizeof(v));       \
-		memcpy(&v, mem + at, sizeof(v));               \
-		PUT_##out(fp[ip->a], v);                       \
-		NEXT(1);                                       \
-	}                                                      \
-	HANDLER(id##_far)                                      \
-	{                                                      \
-		as v;                                          \
-		ACCESS(fp[ip->b].u32, ip[1].u64, sizeof(v));   \
-		memcpy(&v, mem + at, sizeof(v));               \
-		PUT_##out(fp[ip->a], v);                       \
-		NEXT(2);                                       \
+#define ACCESS(addr, off, bytes)                \
+	uint64_t at = (uint64_t)(addr) + (off); \
+	if (unlikely(at + (bytes) > size))      \
+	TRAP(MEMORY_BOUNDS)
+#define LOAD(id, as, out)                                    \
+	HANDLER(id)                                          \
+	{                                                    \
+		as v;                                        \
+		ACCESS(fp[ip->b].u32, ip->c, sizeof(v));     \
+		memcpy(&v, mem + at, sizeof(v));             \
+		PUT_##out(fp[ip->a], v);                     \
+		NEXT(1);                                     \
+	}                                                    \
+	HANDLER(id##_far)                                    \
+	{                                                    \
+		as v;                                        \
+		ACCESS(fp[ip->b].u32, ip[1].u64, sizeof(v)); \
+		memcpy(&v, mem + at, sizeof(v));             \
+		PUT_##out(fp[ip->a], v);                     \
+		NEXT(2);                                     \
 	}
-#define STORE(id, as, in_)                                     \
-	HANDLER(id)                                            \
-	{                                                      \
-		as v = (as)fp[ip->b].in_;                      \
-		ACCESS(fp[ip->a].u32, ip->c, sizeof(v));       \
-		memcpy(mem + at, &v, sizeof(v));               \
-		NEXT(1);                                       \
-	}                                                      \
-	HANDLER(id##_far)                                      \
-	{                                                      \
-		as v = (as)fp[ip->b].in_;                      \
-		ACCESS(fp[ip->a].u32, ip[1].u64, sizeof(v));   \
-		memcpy(mem + at, &v, sizeof(v));               \
-		NEXT(2);                                       \
+#define STORE(id, as, in_)                                   \
+	HANDLER(id)                                          \
+	{                                                    \
+		as v = (as)fp[ip->b].in_;                    \
+		ACCESS(fp[ip->a].u32, ip->c, sizeof(v));     \
+		memcpy(mem + at, &v, sizeof(v));             \
+		NEXT(1);                                     \
+	}                                                    \
+	HANDLER(id##_far)                                    \
+	{                                                    \
+		as v = (as)fp[ip->b].in_;                    \
+		ACCESS(fp[ip->a].u32, ip[1].u64, sizeof(v)); \
+		memcpy(mem + at, &v, sizeof(v));             \
+		NEXT(2);                                     \
 	}
 #define NONE(id)
 

@@ -11,12 +11,17 @@
 
 #include "daemon/ipc.h"
 
+/* O_PATH asks for no right to the directory itself: so that is asked for. A
+ * grant of what its owner cannot list would only fail later, file by file. */
 static int open_dir(const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 				.resolve = RESOLVE_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
-	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	if (fd >= 0 && syscall(SYS_faccessat2, fd, "", R_OK | X_OK, AT_EMPTY_PATH) < 0)
+		return -1;
+	return fd;
 }
 
 _Noreturn void opener_run(const struct opener *o)

@@ -11,8 +11,10 @@
 
 #include "daemon/priv/priv.h"
 
-#define LISTEN_FD 3 /* as sd_listen_fds(3) has it */
-#define BACKLOG	  512
+#define LISTEN_FD     3 /* as sd_listen_fds(3) has it */
+#define BACKLOG	      512
+#define STALE_TRIES   20
+#define STALE_WAIT_US 50000
 
 /* The pid that the holder wrote, for the sentence. */
 static int already_running(int lock, const char *dir, struct err *e)
@@ -60,8 +62,7 @@ int listen_state(const char *dir, uid_t uid, gid_t gid, int *ret_dir, int *ret_l
 	return 0;
 }
 
-/* true when systemd passed exactly one listening socket. */
-static bool passed_socket(void)
+bool listen_passed(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
 	int is = 0;
@@ -72,21 +73,40 @@ static bool passed_socket(void)
 	       getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &is, &len) == 0 && is != 0;
 }
 
-/* A socket file whose daemon is gone is removed; one that answers is not. */
-static int clear_stale(int fd, const struct sockaddr_un *a, struct err *e)
+static int new_socket(void)
 {
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* 0 when somebody listens there, else the errno. */
+static int try_connect(const struct sockaddr_un *a)
+{
+	CLEANUP(close_p) int fd = new_socket();
+
+	return fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ? errno : 0;
+}
+
+/* A socket file whose daemon is gone is removed; one that answers is not. We
+ * hold the lock: if our own predecessor was killed, its front is just ending. */
+static int clear_stale(const struct sockaddr_un *a, struct err *e)
+{
+	int error = 0;
 	struct stat st;
 
 	if (lstat(a->sun_path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_EXISTS, "%s is there and no socket", a->sun_path);
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0) {
+	for (int i = 0; i < STALE_TRIES && (error = try_connect(a)) == 0; i++)
+		(void)usleep(STALE_WAIT_US);
+	if (error == 0 || error == EAGAIN) {
 		(void)err_set(e, ERR_EXISTS, "a daemon is already running at %s", a->sun_path);
 		return err_hint(e, "stop it, or give this one its own --socket");
 	}
-	if (errno != ECONNREFUSED || unlink(a->sun_path) < 0)
-		return err_set(e, ERR_IO, "the stale socket %s: %s", a->sun_path, strerror(errno));
+	if (error == ECONNREFUSED)
+		error = unlink(a->sun_path) < 0 ? errno : 0;
+	if (error != 0)
+		return err_set(e, ERR_IO, "the stale socket %s: %s", a->sun_path, strerror(error));
 	return 0;
 }
 
@@ -131,19 +151,13 @@ static int bind_at(int fd, const struct sockaddr_un *a, struct err *e)
 	return r < 0 ? err_set(e, ERR_IO, "%s: %s", a->sun_path, strerror(errno)) : 0;
 }
 
-static int new_socket(void)
-{
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
 int listen_socket(const char *path, const struct config *c, uid_t uid, gid_t gid, int *ret_fd,
 		  struct err *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	CLEANUP(close_p) int fd = -1;
-	CLEANUP(close_p) int probe = -1;
 
-	if (passed_socket()) {
+	if (listen_passed()) {
 		*ret_fd = LISTEN_FD;
 		return fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC) < 0
 			       ? err_set(e, ERR_IO, "the passed socket: %s", strerror(errno))
@@ -154,10 +168,9 @@ int listen_socket(const char *path, const struct config *c, uid_t uid, gid_t gid
 			       sizeof(a.sun_path) - 1);
 	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	fd = new_socket();
-	probe = new_socket();
-	if (fd < 0 || probe < 0)
+	if (fd < 0)
 		return err_set(e, ERR_IO, "a socket: %s", strerror(errno));
-	if (make_folder(path, e) < 0 || clear_stale(probe, &a, e) < 0 || bind_at(fd, &a, e) < 0 ||
+	if (make_folder(path, e) < 0 || clear_stale(&a, e) < 0 || bind_at(fd, &a, e) < 0 ||
 	    set_access(path, c, uid, gid, e) < 0)
 		return e->code;
 	if (listen(fd, BACKLOG) < 0)

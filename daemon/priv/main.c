@@ -299,5 +299,8 @@ int main(int argc, char **argv)
 	f.socket_path = o.socket;
 	if (start(&p, &f, &o, &e) < 0)
 		return complain(&e);
-	return front_supervise(&p, &f);
+	r = front_supervise(&p, &f);
+	if (!listen_passed())
+		(void)unlink(o.socket);
+	return r;
 }

@@ -99,6 +99,8 @@ void fences_probe(struct priv *p, const char *state_dir);
  * long as the daemon lives. ERR_EXISTS: a daemon is already running there. */
 MUST_CHECK int listen_state(const char *dir, uid_t uid, gid_t gid, int *ret_dir, int *ret_lock,
 			    struct err *e);
+/* true when systemd passed exactly one listening socket. */
+bool listen_passed(void);
 /* The socket that systemd passed, or a new one at @path. ERR_EXISTS, ERR_IO. */
 MUST_CHECK int listen_socket(const char *path, const struct config *c, uid_t uid, gid_t gid,
 			     int *ret_fd, struct err *e);

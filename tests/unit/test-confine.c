@@ -519,6 +519,7 @@ static void test_two_uids(void **state)
 	fd = rig_mount(&rig, rig.tenant_a, path_of("only-a"), true, &e);
 	assert_true(fd >= 0);
 	(void)close(fd);
+	mount_fails(rig.tenant_b, path_of("only-a"), false, ERR_PERM);
 	mount_fails(rig.tenant_b, path_of("only-a/below"), false, ERR_PERM);
 	mount_fails("c", path_of("ro"), false, ERR_PERM);
 	mount_fails("nobody-knows", path_of("ro"), false, ERR_PERM);

@@ -184,6 +184,7 @@ static void test_up_and_down(void **state)
 	assert_int_equal(stat(in_dir("sock"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0660);
 	assert_int_equal(end(&d, SIGTERM), 0);
+	assert_true(stat(in_dir("sock"), &st) < 0);
 }
 
 static void test_already_running(void **state)

@@ -17,6 +17,10 @@
 #define STATUS_FAILED 125
 #define MAX_ENV	      256
 
+#ifdef WASMD_FAULTS
+unsigned wasmd_fault_after = ~0u;
+#endif
+
 /* What the command line asks for. */
 struct options {
 	const char *module;
@@ -173,8 +177,8 @@ static int load(const char *path, struct vm_code **ret, struct err *e)
 {
 	struct vm_valid_module *v = NULL;
 	struct vm_module *m = NULL;
-	const void *bytes;
-	size_t len;
+	const void *bytes = NULL;
+	size_t len = 0;
 	int rc = map_file(path, &bytes, &len, e);
 
 	if (rc == 0)

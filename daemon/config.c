@@ -17,7 +17,7 @@
 
 /* Where in the document we are, for sentences: "tenants[2].uid". */
 struct at {
-	char path[96];
+	char path[112];
 };
 
 static struct at at_key(const struct at *up, const char *key)
@@ -77,6 +77,19 @@ static int read_string(json_t *v, const struct at *a, char **ret, struct err *e)
 	free(*ret);
 	*ret = strdup(s);
 	return *ret == NULL ? err_nomem(e) : 0;
+}
+
+/* A tenant that lists nobody is its own only client. */
+static int own_client(struct config_tenant *t, struct err *e)
+{
+	if (t->clients != NULL)
+		return 0;
+	t->clients = calloc(1, sizeof(*t->clients));
+	if (t->clients == NULL)
+		return err_nomem(e);
+	t->clients[0] = t->uid;
+	t->n_clients = 1;
+	return 0;
 }
 
 /* A number, or the name of a user; its primary group goes to *@ret_gid. */
@@ -276,7 +289,7 @@ static int read_tenant(json_t *v, const struct at *a, struct config_tenant *t, s
 		if (part != NULL && parts[i].read(part, &ap, t, e) < 0)
 			return e->code;
 	}
-	return 0;
+	return own_client(t, e);
 }
 
 static int read_tenants(json_t *v, struct config *c, struct err *e)

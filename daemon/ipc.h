@@ -37,7 +37,7 @@ struct msg_priv_mount {
 	char tenant[LIM_NAME];
 	char host[LIM_PATH_BYTES]; /* "": a fresh tmpfs; its fd is then the only need */
 	uint32_t write;
-	uint32_t tmpfs_kib; /* size of that tmpfs */
+	uint32_t tmpfs_kib;        /* size of that tmpfs */
 };
 
 struct msg_priv_ok {
@@ -53,11 +53,11 @@ struct msg_priv_failed {
 };
 
 struct msg_priv_fences {
-	uint32_t stand;	   /* enum policy_fence bits that work on this kernel */
+	uint32_t stand;    /* enum policy_fence bits that work on this kernel */
 	uint32_t degraded; /* bits the operator allows to be missing */
 	uint32_t landlock_abi;
 	uint32_t privileged; /* 1: started as root */
-	char missing[320];   /* a sentence for each that does not stand; "" for none */
+	char missing[320]; /* a sentence for each that does not stand; "" for none */
 };
 
 struct msg_zyg_ready {
@@ -82,7 +82,7 @@ struct msg_zyg_start {
 	uint64_t seq; /* the front's number for the instance */
 	uint64_t tenant, generation;
 	uint64_t wall_ns, cpu_ns; /* 0: no limit */
-	uint64_t env_len;	  /* reserved, 0 */
+	uint64_t env_len; /* reserved, 0 */
 	uint8_t stream[3];
 	uint8_t n_mounts;
 	uint32_t degraded; /* enum policy_fence bits that may be missing */
@@ -97,14 +97,14 @@ enum { ZYG_WAKE, ZYG_KILL };
 
 struct msg_zyg_kill {
 	uint64_t seq;
-	uint32_t how;	/* ZYG_WAKE: stop is set, wake it; ZYG_KILL: SIGKILL */
+	uint32_t how;   /* ZYG_WAKE: stop is set, wake it; ZYG_KILL: SIGKILL */
 	uint32_t cause; /* enum cause, handed back in zyg_exited */
 };
 
 struct msg_zyg_exited {
 	uint64_t seq;
 	int32_t wait_status; /* as wait(2) gives it */
-	uint32_t cause;	     /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
+	uint32_t cause;      /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
 	uint64_t cpu_ns, wall_ns, rss_bytes;
 };
 
@@ -130,7 +130,8 @@ struct ipc_msg {
 MUST_CHECK int ipc_pair(int ret[2], bool nonblock);
 
 /* Sends one message; @fds are borrowed. 0, -EAGAIN, or another -errno. */
-MUST_CHECK int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds, size_t n_fds);
+MUST_CHECK int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds,
+			size_t n_fds);
 
 /* Receives one message meant for @me from @peer. 1: *m holds it; 0: nothing
  * yet; -EPIPE: the peer is gone; -EPROTO: off the table. Received descriptors

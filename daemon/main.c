@@ -261,6 +261,7 @@ static int start(struct priv *p, struct front *f, const struct options *o, struc
 	    listen_socket(o->socket, p->config, f->uid, f->gid, &f->listener, e) < 0 ||
 	    spawn_settle(p, e) < 0 || prepare_filters(p, e) < 0)
 		return e->code;
+	p->listener = f->listener;
 	fences_probe(p, o->state);
 	say_fences(&p->fences);
 	return confine_self(ROLE_PRIV, e);

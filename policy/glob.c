@@ -58,7 +58,7 @@ static int emit_any_dirs(struct build *b)
 
 static int parse_star(struct build *b)
 {
-	bool head = b->p == b->text || b->p[-1] == '/';
+	bool below = b->p != b->text && b->p[-1] == '/', head = below || b->p == b->text;
 
 	b->p++;
 	if (*b->p != '*')
@@ -70,7 +70,7 @@ static int parse_star(struct build *b)
 		return emit_any_dirs(b);
 	}
 	/* `/x/` + `**` names what lies in x, not x with a slash. */
-	if (head && strchr(",}", *b->p) != NULL && emit(b, GLOB_NOT_SLASH, 0, 0) < 0)
+	if (below && strchr(",}", *b->p) != NULL && emit(b, GLOB_NOT_SLASH, 0, 0) < 0)
 		return b->e->code;
 	return emit_loop(b, GLOB_ANY);
 }
@@ -93,7 +93,7 @@ static int class_byte(struct build *b, unsigned *ret)
 
 static int class_range(struct build *b, uint8_t *set)
 {
-	unsigned lo, hi;
+	unsigned lo = 0, hi;
 
 	if (class_byte(b, &lo) < 0)
 		return b->e->code;

@@ -15,14 +15,46 @@
 
 /* ---- sentences ----------------------------------------------------------- */
 
+/* Bytes of the UTF-8 character that begins at @p, or 0: it is none. */
+static size_t utf8_len(const unsigned char *p)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if ((p[0] >= 0x80 && p[0] < 0xc2) || p[0] >= 0xf5)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* What the document said may stand in a sentence; control characters and
+ * characters that were cut may not. */
+static void clean(char *msg)
+{
+	unsigned char *p = (unsigned char *)msg;
+
+	while (*p != '\0') {
+		size_t n = utf8_len(p);
+
+		if (n == 0 || *p < 0x20 || *p == 0x7f) {
+			*p = '?';
+			n = 1;
+		}
+		p += n;
+	}
+}
+
 static int bad_at(struct parse *x, const struct at *at, bool key, const char *why)
 {
 	struct scan_pos pos = scan_find(x->text, x->len, at, key);
 	char path[120];
 
 	scan_path(at, path, sizeof(path));
-	return err_set(x->e, ERR_POLICY, "line %u, column %u, %s: %s", pos.line, pos.column, path,
-		       why);
+	(void)err_set(x->e, ERR_POLICY, "line %u, column %u, %s: %s", pos.line, pos.column, path,
+		      why);
+	clean(x->e->msg);
+	return x->e->code;
 }
 
 int parse_bad(struct parse *x, const struct at *at, const char *fmt, ...)
@@ -77,7 +109,7 @@ int parse_found_name(struct parse *x, const json_t *v, const struct at *at, cons
 
 static int unknown_key(struct parse *x, const struct at *at, const struct key_row *rows, size_t n)
 {
-	const char *names[MOST_KEYS], *near;
+	const char *names[MOST_KEYS] = { 0 }, *near;
 	char why[240], key[49];
 
 	for (size_t i = 0; i < n; i++)
@@ -180,10 +212,23 @@ _Static_assert(ARRAY_LEN(top_rows) <= MOST_KEYS, "unknown_key() lists them all")
 
 static int json_failed(struct parse *x, const json_error_t *je)
 {
+	struct scan_pos pos;
+	char path[120];
+	bool duplicate;
+
 	if (json_error_code(je) == json_error_out_of_memory)
 		return err_nomem(x->e);
-	return err_set(x->e, ERR_POLICY, "line %d, column %d: %s", je->line > 0 ? je->line : 1,
-		       je->column > 0 ? je->column : 1, je->text);
+	duplicate = json_error_code(je) == json_error_duplicate_key;
+	pos = scan_stop(x->text, x->len, je->position > 0 ? (size_t)je->position : 0, path,
+			sizeof(path));
+	if (!duplicate) {
+		pos.line = je->line > 0 ? (uint32_t)je->line : 1;
+		pos.column = je->column > 0 ? (uint32_t)je->column : 1;
+	}
+	(void)err_set(x->e, ERR_POLICY, "line %u, column %u, %s: %s", pos.line, pos.column, path,
+		      duplicate ? "this key stands here twice" : je->text);
+	clean(x->e->msg);
+	return x->e->code;
 }
 
 static int check_bounds(const char *text, size_t len, struct err *e)

@@ -225,3 +225,79 @@ void scan_path(const struct at *at, char *buf, size_t size)
 {
 	(void)path_put(at, buf, size);
 }
+
+/* ---- text that was refused ------------------------------------------------ */
+
+#define MOST_OPEN 32u /* deeper text was refused before */
+
+/* An array or object that is open at some byte. */
+struct open {
+	const char *key; /* of the member being read; NULL: an array */
+	size_t index;
+};
+
+static size_t put_key(const char *key, const char *end, char *buf, size_t size, size_t at)
+{
+	struct scan s = { key, end };
+	char part[64];
+	ptrdiff_t n;
+
+	skip_string(&s);
+	n = s.p - key - 2;
+	(void)snprintf(part, sizeof(part), ".%.*s", (int)(n < 0 ? 0 : n > 60 ? 60 : n), key + 1);
+	return put(buf, size, at, part);
+}
+
+static void put_open(const struct open *open, size_t n, const char *end, char *buf, size_t size)
+{
+	size_t at = put(buf, size, 0, "$");
+
+	for (size_t i = 0; i < n; i++) {
+		char part[32];
+
+		if (open[i].key != NULL && *open[i].key == '"') {
+			at = put_key(open[i].key, end, buf, size, at);
+		} else if (open[i].key == NULL) {
+			(void)snprintf(part, sizeof(part), "[%zu]", open[i].index);
+			at = put(buf, size, at, part);
+		}
+	}
+}
+
+/* Steps over one token, keeping @open. Returns how many are open then. */
+static size_t step_token(struct scan *s, struct open *open, size_t n, bool *value)
+{
+	struct open *top = n > 0 ? &open[n - 1] : NULL;
+	const char *at = s->p;
+
+	if (in_set(*at, "{[") && n < MOST_OPEN) {
+		open[n++] = (struct open){ .key = *at == '{' ? at : NULL };
+		*value = false;
+	} else if (in_set(*at, "}]")) {
+		n -= n > 0;
+	} else if (*at == '"') {
+		if (top != NULL && top->key != NULL && !*value)
+			top->key = at;
+		skip_string(s);
+		return n;
+	} else if (*at == ',' && top != NULL) {
+		top->index++;
+	}
+	if (in_set(*at, ",:"))
+		*value = *at == ':';
+	s->p++;
+	return n;
+}
+
+struct scan_pos scan_stop(const char *text, size_t len, size_t stop, char *path, size_t size)
+{
+	struct scan s = { text, text + (stop < len ? stop : len) };
+	struct open open[MOST_OPEN];
+	bool value = false;
+	size_t n = 0;
+
+	while (s.p < s.end)
+		n = step_token(&s, open, n, &value);
+	put_open(open, n, s.end, path, size);
+	return pos_of(text, n > 0 && open[n - 1].key != NULL ? open[n - 1].key : s.p);
+}

@@ -30,6 +30,10 @@ void scan_lines(const char *text, size_t len, const struct at *at, uint32_t *lin
 /* How deeply arrays and objects nest. */
 size_t scan_depth(const char *text, size_t len);
 
+/* Where parsing stopped: the path to what surrounds byte @stop, and where the
+ * last key before it begins. For text that jansson refused. */
+struct scan_pos scan_stop(const char *text, size_t len, size_t stop, char *path, size_t size);
+
 /* "$.rules[0].then" */
 void scan_path(const struct at *at, char *buf, size_t size);
 

@@ -46,6 +46,26 @@ static bool is_ref(uint8_t t)
 	return t == VM_FUNCREF || t == VM_EXTERNREF;
 }
 
+const char *type_name(uint8_t t)
+{
+	switch (t) {
+	case VM_I32:
+		return "i32";
+	case VM_I64:
+		return "i64";
+	case VM_F32:
+		return "f32";
+	case VM_F64:
+		return "f64";
+	case VM_FUNCREF:
+		return "funcref";
+	case VM_EXTERNREF:
+		return "externref";
+	default:
+		return "a value";
+	}
+}
+
 static uint8_t type_refuse(struct rd *r, const uint8_t *at, uint8_t t, const char *why)
 {
 	const struct later *l = later_type(t);
@@ -143,7 +163,7 @@ static int report_illegal(const struct rd *r, struct err *e, const char *where)
 {
 	const uint8_t *at = r->base + r->bad_at;
 
-	if (*at >= 0xfb && at + 1 < r->end)
+	if (*at >= 0xfb && *at <= 0xfe && at + 1 < r->end)
 		return err_set(e, ERR_MALFORMED, "offset 0x%zx, %s: illegal opcode 0x%02x 0x%02x",
 			       r->bad_at, where, at[0], at[1]);
 	return err_set(e, ERR_MALFORMED, "offset 0x%zx, %s: illegal opcode 0x%02x", r->bad_at,
@@ -159,7 +179,7 @@ int rd_report(const struct rd *r, struct err *e, const char *where)
 			"offset 0x%zx, %s: %s needs the feature %s, which this engine does not "
 			"have",
 			r->bad_at, where, l->text, feature_info[l->needs].name);
-		return err_hint(e, "compile the module without %s", feature_info[l->needs].name);
+		return err_hint(e, "compile it %s", feature_info[l->needs].without);
 	}
 	if (r->bad == op_illegal)
 		return report_illegal(r, e, where);

@@ -31,6 +31,9 @@ uint32_t op_read_prefixed(struct rd *r);
 uint8_t valtype_read(struct rd *r);
 uint8_t reftype_read(struct rd *r);
 
+/* "i32"; "a value" for what is none of enum vm_type. */
+const char *type_name(uint8_t t);
+
 /* The rarer shapes. */
 void imm_read_block(struct rd *r, struct imms *im);
 void imm_read_br_table(struct rd *r, struct imms *im);

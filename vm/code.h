@@ -40,6 +40,7 @@ union cell {
 };
 
 _Static_assert(sizeof(union slot) == 8 && sizeof(union cell) == 8, "one slot, one cell");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "memory is as the guest has it");
 
 #define CODE_ALL(INT, CMP, BIN, UN, DIV, CUT, LOAD, STORE, CTL) \
 	CODE_INTS(INT)                                          \
@@ -93,8 +94,10 @@ struct vm_code {
 };
 
 /* vm/compile.c: @own counts from the first function with a body. ERR_NOMEM,
- * or ERR_LIMIT for a frame of more than CODE_FRAME_MAX slots. */
-#define CODE_FRAME_MAX 65000u
+ * or ERR_LIMIT for what passes one of these. */
+#define CODE_FRAME_MAX	    65000u /* slots of a frame; operands have 16 bits */
+#define CODE_CELLS_PER_BYTE 16u	   /* branches that carry hundreds of values multiply */
+#define CODE_CELLS_FREE	    65536u /* that small functions may have beyond it */
 MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct err *e);
 
 /* The module offset of the instruction whose cells include @at. */

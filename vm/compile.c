@@ -271,7 +271,7 @@ static void compile_ops(struct comp *c)
 		imm_read(&c->r, op_info(op)->imm, &im);
 		if (c->dead != 0 && skip_dead(c, op))
 			continue;
-		if (++c->cost == UINT16_MAX)
+		if (++c->cost >= COMP_COST_MAX)
 			emit_charge(c);
 		l = &lower[op_row(op)];
 		l->fn(c, l, &im);
@@ -300,6 +300,7 @@ static void begin(struct comp *c, const struct mod_func *f)
 	c->n_locals = count_locals(c);
 	c->cap_consts = f->body.len / 16 < COMP_CONSTS ? f->body.len / 16 : COMP_CONSTS;
 	c->first_temp = c->n_locals + c->cap_consts;
+	c->max_cells = f->body.len * CODE_CELLS_PER_BYTE + CODE_CELLS_FREE;
 	c->last = COMP_NONE;
 	c->named = mem_new(c->n_locals, sizeof(*c->named));
 	l = VEC_PUSH(&c->labels);
@@ -386,6 +387,11 @@ int code_compile_body(struct vm_code *code, uint32_t own, struct err *e)
 	if (c.bad == COMP_FRAME)
 		return err_set(e, ERR_LIMIT, "function %u: its frame has more than %u slots", func,
 			       CODE_FRAME_MAX);
+	if (c.bad == COMP_CELLS)
+		return err_set(
+			e, ERR_LIMIT,
+			"function %u: its compiled form has more than %u cells for each byte", func,
+			CODE_CELLS_PER_BYTE);
 	b = c.bad == COMP_OK ? body_new(&c, f->body.at) : NULL;
 	if (b == NULL)
 		return err_nomem(e);

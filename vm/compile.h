@@ -9,8 +9,9 @@
 #include "vm/body.h"
 #include "vm/code.h"
 
-#define COMP_NONE   UINT32_MAX
-#define COMP_CONSTS 32u /* constants kept in a frame; copied at every call */
+#define COMP_NONE     UINT32_MAX
+#define COMP_CONSTS   32u    /* constants kept in a frame; copied at every call */
+#define COMP_COST_MAX 60000u /* and a thousand moves still fit 16 bits */
 
 enum val_kind { VAL_TEMP, VAL_LOCAL, VAL_CONST };
 
@@ -51,7 +52,8 @@ struct comp {
 	uint32_t last;	  /* cell whose result may still be redirected, or COMP_NONE */
 	uint32_t cost;	  /* instructions since fuel was last charged */
 	uint32_t dead;	  /* 0: reachable; else 1 + depth of blocks opened since */
-	enum { COMP_OK, COMP_NOMEM, COMP_FRAME } bad;
+	uint32_t max_cells;
+	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS } bad;
 };
 
 /* How an instruction is lowered: by @fn, with what its row says. */

@@ -82,12 +82,14 @@ static bool in_place(const struct comp *c, const struct label *l, size_t height)
 	return l != c->labels.at && (arity(l) == 0 || l->base + arity(l) == height);
 }
 
-/* The top values into the slots from @to on. Sources never lie below their
- * destinations, so going upwards overwrites nothing that is still needed. */
+/* The top values into the slots from @to on, for which fuel is charged.
+ * Sources never lie below their destinations, so going upwards overwrites
+ * nothing that is still needed. */
 static void move_top(struct comp *c, uint32_t to, uint32_t n)
 {
 	uint32_t from = (uint32_t)c->stack.len - n;
 
+	c->cost += n;
 	for (uint32_t i = 0; i < n; i++)
 		store_val(c, to + i, c->stack.at[from + i], from + i);
 }

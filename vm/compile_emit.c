@@ -15,6 +15,8 @@ static void put(struct comp *c, union cell w)
 		c->bad = COMP_NOMEM;
 	else
 		*at = w;
+	if (c->cells.len > c->max_cells)
+		c->bad = COMP_CELLS;
 }
 
 uint32_t emit(struct comp *c, unsigned op, uint32_t a, uint32_t b, uint32_t k)

@@ -111,18 +111,23 @@ static int dec_report(struct dec *d)
 	return d->e->code;
 }
 
-/* Later things refuse by name; nothing else may come out of order or twice. */
+/* The row of section @id, or NULL and a latched fault: nothing that is not
+ * custom comes out of order or twice. */
 static const struct section *section_pick(struct dec *d, const uint8_t *at, uint8_t id)
 {
-	const struct section *s = &sections[id < ARRAY_LEN(sections) ? id : 0];
+	const struct section *s;
 
-	if (id >= ARRAY_LEN(sections))
+	if (id >= ARRAY_LEN(sections)) {
+		d->where = "section header";
 		rd_fail_at(&d->r, at, "malformed section id");
-	else if (s->order != 0 && s->order <= d->order)
+		return NULL;
+	}
+	s = &sections[id];
+	d->where = s->where;
+	if (s->order != 0 && s->order <= d->order)
 		rd_fail_at(&d->r, at,
 			   s->order == d->order ? "the section stands here twice"
 						: "the section is out of order");
-	d->where = s->where;
 	if (s->order != 0)
 		d->order = s->order;
 	return s;
@@ -136,7 +141,7 @@ static void dec_section(struct dec *d)
 
 	if (len > rd_left(&d->r))
 		rd_fail(&d->r, "unexpected end: the section is longer than the module");
-	if (!dec_ok(d))
+	if (s == NULL || !dec_ok(d))
 		return;
 	d->r.end = d->r.p + len;
 	s->read(d);

@@ -133,10 +133,12 @@ static void dec_import(struct dec *d)
 	im->name = dec_name(d);
 	at = d->r.p;
 	kind = rd_u8(&d->r);
-	if (kind >= ARRAY_LEN(read))
+	if (kind >= ARRAY_LEN(read)) {
 		rd_fail_at(&d->r, at,
 			   kind == 4 ? later_thing(LATER_tag_import)->text
 				     : "malformed import kind");
+		return;
+	}
 	if (!dec_ok(d))
 		return;
 	im->kind = (enum vm_kind)kind;
@@ -219,10 +221,12 @@ static void dec_export(struct dec *d)
 	x->name = dec_name(d);
 	at = d->r.p;
 	kind = rd_u8(&d->r);
-	if (kind > VM_GLOBAL)
+	if (kind > VM_GLOBAL) {
 		rd_fail_at(&d->r, at,
 			   kind == 4 ? later_thing(LATER_tag_export)->text
 				     : "malformed export kind");
+		return;
+	}
 	x->kind = (enum vm_kind)kind;
 	x->index = leb_u32(&d->r);
 }

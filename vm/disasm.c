@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "vm/body.h"
-#include "vm/validate.h"
 
 struct out {
 	char *p;

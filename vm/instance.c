@@ -78,7 +78,7 @@ static bool instance_rooms(struct vm_instance *in)
 static int make_funcs(struct vm_instance *in, struct err *e)
 {
 	const struct vm_module *m = in->code->m;
-	const struct mod_func *own = m->funcs.at + m->n_imported[VM_FUNC];
+	uint32_t first = m->n_imported[VM_FUNC];
 
 	for (size_t i = 0; i < m->types.len; i++) {
 		in->types[i] = store_intern(in->st, &m->types.at[i], e);
@@ -90,7 +90,7 @@ static int make_funcs(struct vm_instance *in, struct err *e)
 
 		in->own[i] = (struct vm_func){ .ip = b != NULL ? b->cells : stub_lazy,
 					       .in = in,
-					       .type = in->types[own[i].type] };
+					       .type = in->types[m->funcs.at[first + i].type] };
 	}
 	return 0;
 }

@@ -44,7 +44,7 @@ static inline uint64_t leb_read(struct rd *r, unsigned bits, bool sign)
 }
 
 /* One byte is by far the commonest length. */
-static inline uint32_t leb_u32(struct rd *r)
+__attribute__((always_inline)) static inline uint32_t leb_u32(struct rd *r)
 {
 	if (r->bad == NULL && r->p < r->end && *r->p < 0x80)
 		return *r->p++;
@@ -58,8 +58,10 @@ static inline uint64_t leb_u64(struct rd *r)
 	return leb_read(r, 64, false);
 }
 
-static inline int32_t leb_s32(struct rd *r)
+__attribute__((always_inline)) static inline int32_t leb_s32(struct rd *r)
 {
+	if (r->bad == NULL && r->p < r->end && *r->p < 0x80)
+		return (int32_t)((uint32_t)*r->p++ << 25) >> 25;
 	return (int32_t)leb_read(r, 32, true);
 }
 

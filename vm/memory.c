@@ -29,18 +29,16 @@ static void *reserve(uint64_t n)
 /* All that the memory may ever need, or as much as there is above @min. */
 static bool memory_reserve(struct vm_memory *m, uint64_t min)
 {
-	uint64_t want = m->max * VM_PAGE;
+	uint64_t want = (m->max != 0 ? m->max : 1) * VM_PAGE; /* an empty one has a place too */
 
-	for (; want != 0; want = want / 2 > min ? want / 2 / VM_PAGE * VM_PAGE : min) {
+	for (; want != 0 && want >= min; want = want / 2 / VM_PAGE * VM_PAGE) {
 		m->base = reserve(want);
 		if (m->base != NULL) {
 			m->reserved = want;
 			return true;
 		}
-		if (want == min)
-			break;
 	}
-	return want == 0;
+	return false;
 }
 
 /* Grows by @n bytes or answers false and leaves all as it was. */

@@ -7,11 +7,11 @@
 #ifndef VM_MODULE_H
 #define VM_MODULE_H
 
-#include "wasmd/vm.h"
 #include "wasmd/vec.h"
+#include "wasmd/vm.h"
 
 #define VM_NO_INDEX UINT32_MAX
-#define VM_PAGE 65536u
+#define VM_PAGE	    65536u
 
 struct span {
 	const uint8_t *p;
@@ -33,8 +33,8 @@ struct mod_export {
 
 /* A function of the index space; imported ones come first and have no body. */
 struct mod_func {
-	uint32_t type; /* index in types */
-	bool declared; /* may be named by ref.func in a body (spec 3.4.1, C.refs) */
+	uint32_t type;	  /* index in types */
+	bool declared;	  /* may be named by ref.func in a body (spec 3.4.1, C.refs) */
 	struct span body; /* locals and expression, as in the code section */
 };
 
@@ -82,12 +82,12 @@ struct vm_module {
 	VEC(struct mod_elem) elems;
 	VEC(struct mod_data) datas;
 	uint32_t n_imported[4]; /* by enum vm_kind */
-	uint32_t start;         /* function index or VM_NO_INDEX */
-	uint32_t n_data_count;  /* data count section, or VM_NO_INDEX */
-	struct span code;       /* the whole code section, for measuring */
-	struct span names;      /* the "name" section's contents; len 0: none */
-	uint32_t *by_name;      /* exports in the order of their names; by validate */
-	struct arena *arena;    /* owns the arrays that types and elems point to */
+	uint32_t start;		/* function index or VM_NO_INDEX */
+	uint32_t n_data_count;	/* data count section, or VM_NO_INDEX */
+	struct span code;	/* the whole code section, for measuring */
+	struct span names;	/* the "name" section's contents; len 0: none */
+	uint32_t *by_name;	/* exports in the order of their names; by validate */
+	struct arena *arena;	/* owns the arrays that types and elems point to */
 };
 
 /* Validated; made by vm_module_validate only. Same bytes, now trusted. */

@@ -6,7 +6,7 @@
 #include "wasmd/cleanup.h"
 
 const struct feature_info feature_info[FEAT_COUNT] = {
-#define FEATURE(ident, name, have) [FEAT_##ident] = { name, have },
+#define FEATURE(ident, name, have, without) [FEAT_##ident] = { name, without, have },
 	VM_FEATURES(FEATURE)
 #undef FEATURE
 };
@@ -20,8 +20,8 @@ const struct op_info op_rows[OP_ROWS] = {
 #undef OP
 };
 
-#define LATER(code, text, feature)  { code, text, FEAT_##feature },
-#define THING(ident, text, feature) [LATER_##ident] = { LATER_##ident, text, FEAT_##feature },
+#define LATER(code, text, feature)  { text, code, FEAT_##feature },
+#define THING(ident, text, feature) [LATER_##ident] = { text, LATER_##ident, FEAT_##feature },
 
 static const struct later later_ops[] = { VM_LATER_OPS(LATER) };
 static const struct later later_types[] = { VM_LATER_TYPES(LATER) };

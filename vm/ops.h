@@ -16,28 +16,28 @@
 /* The shape of an instruction's immediates; imm_read (body.h) reads each. */
 enum imm {
 	IMM_NONE,
-	IMM_BLOCK,         /* block type */
+	IMM_BLOCK, /* block type */
 	IMM_LABEL,
-	IMM_BR_TABLE,      /* labels and a default one */
+	IMM_BR_TABLE, /* labels and a default one */
 	IMM_FUNC,
 	IMM_CALL_INDIRECT, /* type, table */
 	IMM_LOCAL,
 	IMM_GLOBAL,
 	IMM_TABLE,
-	IMM_TABLE2,        /* to, from */
-	IMM_MEMARG,        /* alignment, offset */
+	IMM_TABLE2, /* to, from */
+	IMM_MEMARG, /* alignment, offset */
 	IMM_MEMORY,
-	IMM_MEMORY2,       /* to, from */
-	IMM_DATA_MEM,      /* data segment, memory */
+	IMM_MEMORY2,  /* to, from */
+	IMM_DATA_MEM, /* data segment, memory */
 	IMM_DATA,
-	IMM_ELEM_TABLE,    /* element segment, table */
+	IMM_ELEM_TABLE, /* element segment, table */
 	IMM_ELEM,
 	IMM_S32,
 	IMM_S64,
 	IMM_F32,
 	IMM_F64,
 	IMM_REFTYPE,
-	IMM_SELECT_T,      /* types */
+	IMM_SELECT_T, /* types */
 };
 
 enum op {
@@ -47,14 +47,14 @@ enum op {
 };
 
 enum feature {
-#define FEATURE(ident, name, have) FEAT_##ident,
+#define FEATURE(ident, name, have, without) FEAT_##ident,
 	VM_FEATURES(FEATURE)
 #undef FEATURE
-	FEAT_COUNT,
+		FEAT_COUNT,
 };
 
 struct feature_info {
-	const char *name;
+	const char *name, *without;
 	bool have;
 };
 
@@ -68,8 +68,8 @@ struct op_info {
 
 /* Single bytes come first, then those with the prefix 0xfc. */
 #define OP_PREFIX 0xfcu
-#define OP_SUBS 18u
-#define OP_ROWS (256u + OP_SUBS)
+#define OP_SUBS	  18u
+#define OP_ROWS	  (256u + OP_SUBS)
 
 extern const struct op_info op_rows[OP_ROWS];
 
@@ -86,8 +86,8 @@ static inline const struct op_info *op_info(unsigned op)
 
 /* A row of later.def: known by name, not had. */
 struct later {
-	uint32_t code;
 	const char *text;
+	uint32_t code;
 	enum feature needs;
 };
 
@@ -99,7 +99,7 @@ enum later_thing {
 #define THING(ident, text, feature) LATER_##ident,
 	VM_LATER_THINGS(THING)
 #undef THING
-	LATER_COUNT,
+		LATER_COUNT,
 };
 
 const struct later *later_thing(enum later_thing t);

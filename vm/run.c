@@ -26,7 +26,8 @@ const union cell stub_exit[1] = { { .op = C_EXIT } };
 #define ENTRY_CMP(id, ...) ENTRY_INT(id) ENTRY_INT(br_##id)
 #define ENTRY_FAR(id, ...) ENTRY(id) ENTRY(id##_far)
 
-#ifdef __clang__
+/* Guaranteed tail calls with eight values in registers. */
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #define HANDLER_TYPE __attribute__((preserve_none)) void
 typedef HANDLER_TYPE handler(PARAMS);
 
@@ -61,7 +62,10 @@ static void dispatch(PARAMS)
 #define GO() goto *ops[ip->op]
 #define JUMP(id) goto op_##id
 
-__attribute__((optimize("no-gcse"))) static void dispatch(PARAMS)
+#ifndef __clang__
+__attribute__((optimize("no-gcse"))) /* or all handlers share one jump */
+#endif
+static void dispatch(PARAMS)
 {
 	static const void *const ops[C_COUNT] = {
 		NAMES(ENTRY)

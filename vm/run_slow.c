@@ -146,11 +146,19 @@ static enum vm_trap slow_table_size(struct vm_instance *in, union slot *v, uint3
 
 static enum vm_trap slow_table_grow(struct vm_instance *in, union slot *v, uint32_t x, uint32_t y)
 {
-	int64_t old = table_grow(in->tables[x], v[1].u32, v[0]);
+	struct vm_table *t = in->tables[x];
+	uint32_t old = t->size, n = v[1].u32;
+	struct piece p;
 
-	if (old >= 0)
-		TRY(fuel_spend(in->st, v[1].u32 / ELEMS_PER_FUEL));
-	v[0].u64 = (uint32_t)old;
+	if (!table_reserve(t, n)) {
+		v[0].u64 = UINT32_MAX;
+		return VM_TRAP_NONE;
+	}
+	for (uint64_t done = 0; done < n; done += p.n) {
+		TRY(next_piece(in->st, done, n, false, SLICE_ELEMS, ELEMS_PER_FUEL, &p));
+		table_extend(t, (uint32_t)p.n, v[0]);
+	}
+	v[0].u64 = old;
 	return VM_TRAP_NONE;
 }
 

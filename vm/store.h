@@ -112,9 +112,12 @@ const struct vm_func_type *store_intern(struct vm_store *s, const struct vm_func
 					struct err *e);
 bool func_type_equal(const struct vm_func_type *a, const struct vm_func_type *b);
 
-/* memory.c, table.c: the old size, or -1 */
+/* memory.c: the old size, or -1 */
 int64_t memory_grow(struct vm_memory *m, uint64_t pages);
-int64_t table_grow(struct vm_table *t, uint64_t n, union slot init);
+
+/* table.c */
+bool table_reserve(struct vm_table *t, uint64_t n);
+void table_extend(struct vm_table *t, uint32_t n, union slot init);
 
 /* run.c */
 extern const union cell stub_lazy[1], stub_host[1], stub_exit[1];

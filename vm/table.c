@@ -35,20 +35,21 @@ static bool table_room(struct vm_table *t, uint64_t want)
 	return true;
 }
 
-int64_t table_grow(struct vm_table *t, uint64_t n, union slot init)
+/* Makes room for @n more entries; table_extend then cannot fail. */
+bool table_reserve(struct vm_table *t, uint64_t n)
 {
-	struct vm_store *s = t->st;
-	uint32_t old = t->size;
+	const struct vm_store *s = t->st;
 
-	if (n > table_max(t) - old || n > s->lim.table - s->table_used)
-		return -1;
-	if (!table_room(t, old + n))
-		return -1;
+	return n <= table_max(t) - t->size && n <= s->lim.table - s->table_used &&
+	       table_room(t, t->size + n);
+}
+
+void table_extend(struct vm_table *t, uint32_t n, union slot init)
+{
 	for (uint32_t i = 0; i < n; i++)
-		t->at[old + i] = init;
-	t->size = old + (uint32_t)n;
-	s->table_used += n;
-	return old;
+		t->at[t->size + i] = init;
+	t->size += n;
+	t->st->table_used += n;
 }
 
 int vm_table_new(struct vm_store *s, const struct vm_table_type *type, union vm_value init,
@@ -66,8 +67,9 @@ int vm_table_new(struct vm_store *s, const struct vm_table_type *type, union vm_
 	*t = (struct vm_table){ .st = s, .type = *type };
 	if (store_own(s, t, table_free, e) != 0)
 		return e->code;
-	if (table_grow(t, n, (union slot){ .ref = init.ref }) < 0)
+	if (!table_reserve(t, n))
 		return err_nomem(e);
+	table_extend(t, (uint32_t)n, (union slot){ .ref = init.ref });
 	*ret = t;
 	return 0;
 }

@@ -26,6 +26,7 @@ struct ctl {
 /* A row of ops.def as the walk wants it. */
 struct sig {
 	uint8_t imm, align, odd; /* odd: in and out say nothing */
+	uint8_t known;		 /* false: a hole in the table */
 	uint8_t n_in, n_out;
 	uint8_t in[3], out;
 };
@@ -45,8 +46,8 @@ struct val {
 	const struct vm_module *m;
 	struct err *e;
 	uint32_t func, op;
-	bool named; /* op is what a latched fault belongs to */
-	size_t at;  /* offset of the instruction being checked */
+	bool named;	   /* op is what a latched fault belongs to */
+	const uint8_t *at; /* the instruction being checked */
 	uint8_t *ops;
 	size_t n_ops, cap_ops;
 	size_t base; /* height of the innermost block */
@@ -62,10 +63,8 @@ struct val {
 __attribute__((format(printf, 3, 4), cold)) void val_fail(struct val *v, int code, const char *fmt,
 							  ...);
 
-const char *type_name(uint8_t t);
-
-/* validate_op.c: types the instruction v->op, whose row is @s. */
-void val_op(struct val *v, const struct sig *s);
+/* validate_op.c: instructions up to the end of the outermost block. */
+void val_walk(struct val *v);
 
 /* validate_block.c: blocks, branches and what else ends straight code. */
 void val_open(struct val *v, uint8_t op, struct ctl c);

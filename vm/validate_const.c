@@ -65,7 +65,7 @@ static void extended(struct walk *w)
 	refuse(w, ERR_UNSUPPORTED,
 	       "arithmetic here needs the feature %s, which this engine does not have",
 	       feature_info[FEAT_EXT_CONST].name);
-	err_hint(w->c->e, "compile the module without %s", feature_info[FEAT_EXT_CONST].name);
+	err_hint(w->c->e, "compile it %s", feature_info[FEAT_EXT_CONST].without);
 }
 
 static void step(struct walk *w, const struct imms *im)
@@ -123,7 +123,7 @@ static void finish(struct walk *w, uint8_t type)
 int val_const(const struct const_ctx *c, struct span s, uint8_t type)
 {
 	struct walk w = { .c = c, .r = span_rd(c->m, s), .op = OP_nop };
-	struct imms im;
+	struct imms im = { 0 };
 	char where[64];
 
 	while (w.r.bad == NULL && w.op != OP_end) {

@@ -13,7 +13,9 @@ static uint8_t type_of_char(char c)
 
 static struct sig sig_of(const struct op_info *o)
 {
-	struct sig s = { .imm = o->imm, .align = o->align, .odd = o->in == NULL };
+	struct sig s = {
+		.imm = o->imm, .align = o->align, .odd = o->in == NULL, .known = o->text != NULL
+	};
 
 	if (s.odd)
 		return s;
@@ -75,24 +77,6 @@ static void val_locals(struct val *v, const struct vm_func_type *t)
 	v->n_locals = (uint32_t)have;
 }
 
-static void val_walk(struct val *v)
-{
-	uint32_t op;
-
-	while (v->ctls.len > 0 && v->r.bad == NULL) {
-		v->at = rd_at(&v->r);
-		op = op_read(&v->r);
-		if (v->r.bad != NULL)
-			return;
-		v->op = op;
-		v->named = true;
-		val_op(v, &v->sig[op_row(op)]);
-		v->named = v->r.bad != NULL;
-	}
-	if (v->r.p != v->r.end)
-		rd_fail(&v->r, "section size mismatch: bytes follow the function's end");
-}
-
 /* "function 12, i32.add", or without the latter between instructions. */
 static int val_report(struct val *v)
 {
@@ -115,7 +99,7 @@ static int val_body(struct val *v, uint32_t func)
 	v->func = func;
 	v->op = OP_end;
 	v->named = false;
-	v->at = f->body.at;
+	v->at = f->body.p;
 	v->n_ops = 0;
 	v->ctls.len = 0;
 	val_locals(v, t);

@@ -274,15 +274,35 @@ static void val_indices(struct val *v, const struct imms *im, enum imm shape)
 	}
 }
 
+static void val_label(struct val *v, uint32_t depth)
+{
+	if (v->op == OP_br)
+		val_br(v, depth);
+	else
+		val_br_if(v, depth);
+}
+
 /* Odd ones with immediates, and the indices of the others. */
 static void val_rest(struct val *v, const struct imms *im, enum imm shape)
 {
 	switch (shape) {
+	case IMM_BLOCK:
+		val_block(v, im);
+		break;
+	case IMM_LABEL:
+		val_label(v, im->x);
+		break;
 	case IMM_BR_TABLE:
 		val_br_table(v, im);
 		break;
+	case IMM_FUNC:
+		val_func(v, im->x);
+		break;
 	case IMM_CALL_INDIRECT:
 		val_call_indirect(v, im);
+		break;
+	case IMM_GLOBAL:
+		val_global(v, im->x);
 		break;
 	case IMM_TABLE:
 		val_table(v, im->x);
@@ -299,60 +319,62 @@ static void val_rest(struct val *v, const struct imms *im, enum imm shape)
 	}
 }
 
-static void val_label(struct val *v, uint32_t depth)
+/* Apart from val_op, which so keeps everything in registers. */
+__attribute__((noinline)) static void val_imms(struct val *v, const struct sig *s)
 {
-	if (v->op == OP_br)
-		val_br(v, depth);
+	struct imms im = { 0 };
+
+	imm_read(&v->r, (enum imm)s->imm, &im);
+	if (s->imm == IMM_MEMARG)
+		need_memarg(v, s, &im);
 	else
-		val_br_if(v, depth);
+		val_rest(v, &im, (enum imm)s->imm);
 }
 
-/* The commonest shapes have their own case: their reader is inlined. */
-void val_op(struct val *v, const struct sig *s)
+/* The commonest shapes come first; more than half of all instructions use or
+ * set a local. */
+static inline void val_op(struct val *v, const struct sig *s)
 {
-	struct imms im;
-
-	switch ((enum imm)s->imm) {
-	case IMM_NONE:
-		if (s->odd)
-			val_plain(v);
-		break;
-	case IMM_LOCAL:
-		imm_read(&v->r, IMM_LOCAL, &im);
-		val_local(v, im.x);
-		break;
-	case IMM_S32:
-		imm_read(&v->r, IMM_S32, &im);
-		break;
-	case IMM_MEMARG:
-		imm_read(&v->r, IMM_MEMARG, &im);
-		need_memarg(v, s, &im);
-		break;
-	case IMM_BLOCK:
-		imm_read(&v->r, IMM_BLOCK, &im);
-		val_block(v, &im);
-		break;
-	case IMM_LABEL:
-		imm_read(&v->r, IMM_LABEL, &im);
-		val_label(v, im.x);
-		break;
-	case IMM_GLOBAL:
-		imm_read(&v->r, IMM_GLOBAL, &im);
-		val_global(v, im.x);
-		break;
-	case IMM_FUNC:
-		imm_read(&v->r, IMM_FUNC, &im);
-		val_func(v, im.x);
-		break;
-	default:
-		imm_read(&v->r, (enum imm)s->imm, &im);
-		val_rest(v, &im, (enum imm)s->imm);
-		break;
-	}
+	if (s->imm == IMM_LOCAL)
+		val_local(v, leb_u32(&v->r));
+	else if (s->imm == IMM_S32)
+		(void)leb_s32(&v->r);
+	else if (s->imm != IMM_NONE)
+		val_imms(v, s);
+	else if (s->odd)
+		val_plain(v);
 	if (s->odd)
 		return;
 	for (unsigned i = s->n_in; i-- > 0;)
 		val_pop(v, s->in[i]);
 	if (s->n_out > 0)
 		val_push(v, s->out);
+}
+
+/* As op_read, by the table that the walk has at hand. */
+static inline uint32_t next_op(struct val *v)
+{
+	if (v->r.p < v->r.end && v->sig[*v->r.p].known)
+		return *v->r.p++;
+	v->named = false;
+	return op_read_prefixed(&v->r);
+}
+
+void val_walk(struct val *v)
+{
+	uint32_t op;
+
+	while (v->ctls.len > 0 && v->r.bad == NULL) {
+		v->at = v->r.p;
+		op = next_op(v);
+		if (v->r.bad != NULL)
+			return;
+		v->op = op;
+		v->named = true;
+		val_op(v, &v->sig[op_row(op)]);
+	}
+	if (v->r.bad == NULL && v->r.p != v->r.end) {
+		v->named = false;
+		rd_fail(&v->r, "section size mismatch: bytes follow the function's end");
+	}
 }

@@ -3,26 +3,6 @@
  */
 #include "vm/validate_stack.h"
 
-const char *type_name(uint8_t t)
-{
-	switch (t) {
-	case VM_I32:
-		return "i32";
-	case VM_I64:
-		return "i64";
-	case VM_F32:
-		return "f32";
-	case VM_F64:
-		return "f64";
-	case VM_FUNCREF:
-		return "funcref";
-	case VM_EXTERNREF:
-		return "externref";
-	default:
-		return "a value";
-	}
-}
-
 void val_fail(struct val *v, int code, const char *fmt, ...)
 {
 	char why[160];
@@ -34,8 +14,8 @@ void val_fail(struct val *v, int code, const char *fmt, ...)
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	rd_fail(&v->r, fmt);
-	err_set(v->e, code, "offset 0x%zx, function %u, %s: %s", v->at, v->func,
-		op_info(v->op)->text, why);
+	err_set(v->e, code, "offset 0x%zx, function %u, %s: %s", (size_t)(v->at - v->r.base),
+		v->func, op_info(v->op)->text, why);
 }
 
 bool val_grow(struct val *v, size_t more)
@@ -44,8 +24,11 @@ bool val_grow(struct val *v, size_t more)
 		val_fail(v, ERR_LIMIT, "more than %u operands on the stack", LIM_OPERANDS);
 		return false;
 	}
-	if (vec_room(&v->ops, &v->cap_ops, v->n_ops + more, 1))
+	if (vec_room(&v->ops, &v->cap_ops, v->n_ops + more, 1)) {
+		if (v->cap_ops > LIM_OPERANDS)
+			v->cap_ops = LIM_OPERANDS;
 		return true;
+	}
 	val_fail(v, ERR_NOMEM, "out of memory");
 	return false;
 }

@@ -131,9 +131,11 @@ static size_t fill_limits(const struct cell *c, struct confine_limit *to)
 		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, l->disk };
 	if (c->ask.cpu_ns != 0)
 		to[n++] = (struct confine_limit){ RLIMIT_CPU, whole_seconds(c->ask.cpu_ns) };
+#ifndef WASMD_SANITIZED /* whose shadow is data too */
 	if (l->memory != 0)
 		to[n++] = (struct confine_limit){ RLIMIT_DATA, l->memory + l->stack + CELL_MEMORY +
 								       CODE_FACTOR * c->code };
+#endif
 	return n;
 }
 
@@ -183,7 +185,7 @@ void cell_report_failure(const struct cell *c, const struct err *e)
 		return;
 	r = &slot_ctl(c->slot)->report;
 	r->cause = CAUSE_FAILED;
-	(void)snprintf(r->message, sizeof(r->message), "%s%s%s%s", e->msg,
+	(void)snprintf(r->message, sizeof(r->message), "%s%s%.180s%s", e->msg,
 		       e->hint[0] != '\0' ? " (" : "", e->hint, e->hint[0] != '\0' ? ")" : "");
 	atomic_thread_fence(memory_order_release);
 	r->done = 1;

@@ -44,6 +44,12 @@ static void ring_bell(struct ring *r)
 
 /* ---- the gate ----------------------------------------------------------- */
 
+/* memcpy takes no NULL, not even for nothing. */
+static struct iovec path_of(const struct gate_obj *o)
+{
+	return (struct iovec){ (void *)(uintptr_t)(o->path_len > 0 ? o->path : ""), o->path_len };
+}
+
 static void record(struct worker *w, const struct gate_req *req, const struct policy_verdict *v)
 {
 	const struct gate_obj *o = req->obj;
@@ -62,11 +68,7 @@ static void record(struct worker *w, const struct gate_req *req, const struct po
 		.complained = v->complained,
 		.path_len = { o[0].path_len, o[1].path_len },
 	};
-	struct iovec iov[3] = {
-		{ &a, sizeof(a) },
-		{ (void *)(uintptr_t)o[0].path, o[0].path_len },
-		{ (void *)(uintptr_t)o[1].path, o[1].path_len },
-	};
+	struct iovec iov[3] = { { &a, sizeof(a) }, path_of(&o[0]), path_of(&o[1]) };
 
 	if (!ring_put(&w->audit, SLOT_AUDIT_CALL, iov, 3))
 		atomic_fetch_add_explicit(&w->audit.h->lost, 1, memory_order_relaxed);
@@ -265,7 +267,7 @@ _Noreturn void worker_run(const struct guest *g, struct ipc_msg *m)
 	}
 	if (e.code == 0) {
 		w.ctl->report.first_ns = now_ns(CLOCK_MONOTONIC);
-		(void)wasi_run(g->wasi, g->store, g->instance, &trap, &status, &e);
+		(void)!wasi_run(g->wasi, g->store, g->instance, &trap, &status, &e);
 	}
 	if (e.code == 0)
 		report(&w, &trap, status);

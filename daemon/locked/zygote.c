@@ -26,6 +26,10 @@
 #define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
 #define EXIT_ORPHAN 0
 
+#ifdef WASMD_FAULTS
+unsigned wasmd_fault_after = ~0u; /* the libraries ask every program for it */
+#endif
+
 struct inst {
 	uint64_t seq;
 	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */
@@ -62,7 +66,7 @@ _Noreturn static void refuse(const struct err *e)
 
 	(void)snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
 	(void)snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
-	(void)ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_bad, &m, NULL, 0);
+	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_bad, &m, NULL, 0);
 	_exit(0);
 }
 
@@ -236,7 +240,7 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 		return;
 	}
 	started.pid = n->pid;
-	(void)ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
 }
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)

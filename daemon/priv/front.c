@@ -131,7 +131,7 @@ static void start_front(struct keeper *k)
 		k->start_at = priv_now() + BACKOFF_LAST_NS;
 		return;
 	}
-	(void)ipc_send(k->p->channel, IPC_priv_fences, &k->p->fences, NULL, 0);
+	(void)!ipc_send(k->p->channel, IPC_priv_fences, &k->p->fences, NULL, 0);
 }
 
 static void front_died(struct keeper *k, int status)

@@ -46,7 +46,7 @@ static int zygote(struct priv *p, const struct ipc_msg *m, int *ret_fd, pid_t *r
 	const struct msg_priv_zygote *ask = &m->body.priv_zygote;
 	const struct config_tenant *t;
 
-	if (identity_judge(p->config, m->fds[0], ask->tenant, &t, e) < 0)
+	if (identity_judge(p, m->fds[0], ask->tenant, &t, e) < 0)
 		return e->code;
 	return spawn_zygote(p, t, m->fds[1], ret_fd, ret_pid, e);
 }
@@ -112,7 +112,7 @@ static int mount_begin(struct priv *p, const struct ipc_msg *m, struct err *e)
 	if (j == NULL)
 		return err_set(e, ERR_BUSY, "%u directories are being opened", PRIV_JOBS);
 	j->ask = *ask;
-	if (identity_judge(p->config, m->fds[0], ask->tenant, &j->tenant, e) < 0 ||
+	if (identity_judge(p, m->fds[0], ask->tenant, &j->tenant, e) < 0 ||
 	    ceiling_names(j->tenant, ask->host, ask->write != 0, e) < 0)
 		return e->code;
 	return start_opener(p, j, e);
@@ -123,7 +123,7 @@ static int tmpfs(struct priv *p, const struct ipc_msg *m, int *ret_fd, struct er
 	const struct msg_priv_mount *ask = &m->body.priv_mount;
 	const struct config_tenant *t;
 
-	if (identity_judge(p->config, m->fds[0], ask->tenant, &t, e) < 0)
+	if (identity_judge(p, m->fds[0], ask->tenant, &t, e) < 0)
 		return e->code;
 	if (p->privileged)
 		return mounts_tmpfs(ask->tmpfs_kib, PRIV_UID_BASE + t->index,

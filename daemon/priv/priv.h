@@ -38,6 +38,7 @@ struct priv {
 	bool privileged; /* started as root */
 	uid_t uid;	 /* who started us */
 	gid_t gid;
+	int listener;	   /* what clients connect to */
 	int zygote_exe;	   /* O_PATH */
 	int zygote_filter; /* sealed memfd */
 	int null;
@@ -52,7 +53,7 @@ struct priv {
 /* ---- identity.c, ceiling.c ---------------------------------------------- */
 
 /* The tenant named @name, if the peer of @client_fd may act for it. ERR_PERM. */
-MUST_CHECK int identity_judge(const struct config *c, int client_fd, const char *name,
+MUST_CHECK int identity_judge(const struct priv *p, int client_fd, const char *name,
 			      const struct config_tenant **ret, struct err *e);
 
 /* Whether @path may be named at all: by its text. ERR_PERM, ERR_USAGE. */

@@ -12,12 +12,18 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "daemon/locked/confine.h"
 #include "daemon/locked/filter.h"
 #include "daemon/task.h"
+#include "wasmd/fault.h"
 #include "wasmd/policy.h"
+
+#ifdef WASMD_FAULTS
+unsigned wasmd_fault_after = ~0u; /* the libraries ask every program for it */
+#endif
 
 static int memfd_of(const char *text)
 {
@@ -74,14 +80,29 @@ static bool make_priv(struct rig *r, int zygote, struct err *e)
 	return true;
 }
 
+static bool connect_client(struct rig *r)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	(void)snprintf(r->socket, sizeof(r->socket), "/tmp/wasmd-rig-%d.sock", getpid());
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->socket);
+	r->p.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r->peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(r->p.listener, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(r->p.listener, 8) < 0 ||
+	    connect(r->peer, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return false;
+	r->client = accept4(r->p.listener, NULL, NULL, SOCK_CLOEXEC);
+	return r->client >= 0;
+}
+
 bool rig_open(struct rig *r, int zygote)
 {
 	struct err e = { 0 };
 
 	*r = (struct rig){ .p = { .uid = getuid(), .gid = getgid() } };
 	r->p.privileged = geteuid() == 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->client) == 0 &&
-	    make_config(r, &e) && make_priv(r, zygote, &e))
+	if (connect_client(r) && make_config(r, &e) && make_priv(r, zygote, &e))
 		return true;
 	(void)fprintf(stderr, "rig: %s\n", e.msg);
 	return false;
@@ -92,6 +113,7 @@ void rig_close(struct rig *r)
 	priv_kill_all(&r->p);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
+	(void)unlink(r->socket);
 	free(r->p.idmaps);
 	r->config = config_free(r->config);
 }
@@ -119,7 +141,7 @@ int rig_mount(struct rig *r, const char *tenant, const char *host, bool write, s
 
 	(void)snprintf(ask.tenant, sizeof(ask.tenant), "%s", tenant);
 	(void)snprintf(ask.host, sizeof(ask.host), "%s", host);
-	if (ipc_send(r->front, IPC_priv_mount, &ask, r->client, 1) < 0 || answer(r, &m, e) < 0)
+	if (ipc_send(r->front, IPC_priv_mount, &ask, &r->client, 1) < 0 || answer(r, &m, e) < 0)
 		return -1;
 	return m.fds[0];
 }
@@ -128,7 +150,7 @@ int rig_zygote(struct rig *r, const char *tenant, const void *module, size_t len
 	       struct err *e)
 {
 	struct msg_priv_zygote ask = { .req = 8 };
-	int fds[2] = { r->client[0], -1 };
+	int fds[2] = { r->client, -1 };
 	struct ipc_msg m;
 	int sent;
 
@@ -163,7 +185,7 @@ static int make_image(const char *text, struct err *e)
 
 	if (policy_parse(text, strlen(text), &p, e) == 0 &&
 	    policy_compile(p, roles_syscalls(ROLE_WORKER), &image, &len, e) == 0)
-		(void)sealed_memfd("policy", image, len, &fd);
+		(void)!sealed_memfd("policy", image, len, &fd);
 	free(image);
 	(void)policy_free(p);
 	return fd;

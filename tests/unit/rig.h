@@ -15,7 +15,9 @@ struct rig {
 	struct priv p;
 	struct config *config;
 	int front;     /* the front's end of priv's channel */
-	int client[2]; /* a connected pair: client[0]'s peer is us */
+	int client; /* accepted at priv's listener; its peer is us */
+	int peer;
+	char socket[64];
 	const char *tenant_a, *tenant_b;
 };
 

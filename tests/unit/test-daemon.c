@@ -3,7 +3,6 @@
  * front: started with exactly the descriptors that a front gets, it says on
  * standard error what it found.
  */
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+
+#include <cmocka.h>
 
 #include "daemon/config.h"
 #include "daemon/ipc.h"

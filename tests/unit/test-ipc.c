@@ -2,7 +2,6 @@
  * The message table refuses everything that is not on it: type, length,
  * direction, number of descriptors.
  */
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -10,6 +9,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+
+#include <cmocka.h>
 
 #include "daemon/ipc.h"
 #include "daemon/task.h"

@@ -3,7 +3,6 @@
  * what is refused, how each limit ends an instance. Prints how long the steps
  * of a start take.
  */
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,6 +11,8 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+
+#include <cmocka.h>
 
 #include "tests/unit/rig.h"
 #include "wasmd/api.h"
@@ -208,6 +209,8 @@ static void test_denied(void **state)
 	(void)state;
 	assert_true(rig_start(channel, &s, &i));
 	assert_true(rig_wait(channel, &i, out, sizeof(out)));
+	assert_string_equal(slot_ctl(i.slot)->report.message, "");
+	assert_int_equal(i.end.wait_status, 0);
 	assert_string_equal(out, "secret: Permission denied\n");
 	assert_int_equal(slot_ctl(i.slot)->report.denied, 1);
 	ring = slot_audit(i.slot);

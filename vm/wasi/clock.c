@@ -30,7 +30,7 @@ static enum werr read_clock(struct call *c, clock_fn *fn, uint64_t id, uint64_t 
 
 enum werr call_clock_res_get(struct call *c)
 {
-	uint64_t ns, least = c->w->cfg.clock_resolution;
+	uint64_t ns = 0, least = c->w->cfg.clock_resolution;
 	enum werr e = read_clock(c, sys_clock_res, c->a[0], &ns);
 
 	if (e != WE_OK)
@@ -40,7 +40,7 @@ enum werr call_clock_res_get(struct call *c)
 
 enum werr call_clock_time_get(struct call *c)
 {
-	uint64_t ns, step = c->w->cfg.clock_resolution;
+	uint64_t ns = 0, step = c->w->cfg.clock_resolution;
 	enum werr e = read_clock(c, sys_clock, c->a[0], &ns);
 
 	if (e != WE_OK)

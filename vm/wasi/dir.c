@@ -47,7 +47,7 @@ static uint8_t type_of(struct call *c, const struct fd *f, const struct kernel_d
 
 	if (d->type != DT_UNKNOWN)
 		return filetype_of_dt(d->type);
-	return sys_stat_at(c->w, f->list, d->name, &st) < 0 ? FT_UNKNOWN : filetype_of(st.st_mode);
+	return sys_stat_at(c->w, f->host, d->name, &st) < 0 ? FT_UNKNOWN : filetype_of(st.st_mode);
 }
 
 /* What lies above a granted directory has no number for the guest. */
@@ -90,17 +90,19 @@ static size_t ask_size(const struct call *c, const struct out *o)
 	return left < most ? left : most;
 }
 
-/* Grants are held by path, which can't be listed: opened once for reading. */
-static enum werr open_list(struct call *c, struct fd *f)
+/* What our own opens for listing are; grants are held by path, which can't be
+ * listed, and are opened once more. */
+static enum werr open_list(struct call *c, struct fd *f, int *ret)
 {
 	int64_t fd;
 
-	if (f->list >= 0)
+	*ret = f->owned ? f->host : f->list;
+	if (*ret >= 0)
 		return WE_OK;
 	fd = sys_open(c->w, f->host, ".", O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return werr_of(fd);
-	f->list = (int)fd;
+	*ret = f->list = (int)fd;
 	return WE_OK;
 }
 
@@ -108,24 +110,23 @@ enum werr call_fd_readdir(struct call *c)
 {
 	struct fd *f = c->fd[0];
 	struct out o = { .p = vm_caller_mem(c->vm, c->a[1], c->a[2]), .len = c->a[2] };
-	int64_t n = open_list(c, f);
-	enum werr e;
+	int list = -1;
+	enum werr e = o.p == NULL ? WE_FAULT : open_list(c, f, &list);
+	int64_t n;
 
-	if (n != WE_OK)
-		return (enum werr)n;
-	if (o.p == NULL)
-		return WE_FAULT;
+	if (e != WE_OK)
+		return e;
 	if (o.len > LIM_IO_BYTES)
 		o.len = LIM_IO_BYTES;
-	n = sys_seek(c->w, f->list, (int64_t)c->a[3], SEEK_SET);
+	n = sys_seek(c->w, list, (int64_t)c->a[3], SEEK_SET);
 	while (n >= 0 && o.used < o.len) {
-		n = sys_getdents(c->w, f->list, c->w->scratch.dirents, ask_size(c, &o));
+		n = sys_getdents(c->w, list, c->w->scratch.dirents, ask_size(c, &o));
 		if (n <= 0)
 			break;
 		put_all(c, f, n, &o);
 	}
 	if (n < 0)
 		return werr_of(n);
-	e = call_moved(c, o.used);
-	return e != WE_OK ? e : guest_put_u32(c, c->a[4], (uint32_t)o.used);
+	(void)call_moved(c, o.used);
+	return guest_put_u32(c, c->a[4], (uint32_t)o.used);
 }

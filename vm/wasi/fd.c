@@ -37,19 +37,27 @@ enum werr call_fd_close(struct call *c)
 	return WE_OK;
 }
 
-enum werr call_fd_datasync(struct call *c)
+typedef int64_t sync_fn(struct wasi *w, int fd);
+
+/* Directories held by path have nothing of theirs to flush; streams can't. */
+static enum werr flush(struct call *c, sync_fn *fn)
 {
-	if (c->fd[0]->kind != FD_FILE)
-		return c->fd[0]->kind == FD_DIR ? WE_OK : WE_INVAL;
-	return werr_of(sys_datasync(c->w, c->fd[0]->host));
+	const struct fd *f = c->fd[0];
+	bool listed = f->owned && (f->rights & R_FD_READDIR) != 0;
+
+	if (f->kind != FD_FILE && f->kind != FD_DIR)
+		return WE_INVAL;
+	return f->kind == FD_FILE || listed ? werr_of(fn(c->w, f->host)) : WE_OK;
 }
 
-/* Directories are held by path only; there is nothing of theirs to flush. */
+enum werr call_fd_datasync(struct call *c)
+{
+	return flush(c, sys_datasync);
+}
+
 enum werr call_fd_sync(struct call *c)
 {
-	if (c->fd[0]->kind != FD_FILE)
-		return c->fd[0]->kind == FD_DIR ? WE_OK : WE_INVAL;
-	return werr_of(sys_sync(c->w, c->fd[0]->host));
+	return flush(c, sys_sync);
 }
 
 enum werr call_fd_fdstat_get(struct call *c)

@@ -112,36 +112,63 @@ static int64_t write_sink(struct call *c, const struct fd *f)
 	return rc < 0 ? rc : (int64_t)n;
 }
 
-static enum werr write_stream(struct call *c, const struct fd *f, int64_t *ret)
+/* Up to PIPE_BUF bytes of c->iov behind its first @skip, to @out; how many
+ * entries. More than @cap of them make the piece shorter. */
+static int iov_piece(const struct call *c, uint64_t skip, struct iovec *out, int cap)
 {
-	enum werr e = wait_ready(c, f, POLLOUT);
+	uint64_t left = PIPE_BUF;
+	int n = 0;
 
-	if (e != WE_OK)
-		return e;
-	if (f->kind == FD_STREAM)
-		(void)iov_cut(c, PIPE_BUF);
-	if (f->kind == FD_SOCK) {
-		struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
+	for (int i = 0; i < c->n_iov && n < cap && left > 0; i++) {
+		uint8_t *base = c->iov[i].iov_base;
+		uint64_t len = c->iov[i].iov_len, gone = skip < len ? skip : len;
 
-		*ret = sys_send(c->w, f->host, &m, MSG_DONTWAIT);
-	} else {
-		*ret = sys_writev(c->w, f->host, c->iov, c->n_iov);
+		skip -= gone;
+		len -= gone;
+		if (len == 0)
+			continue;
+		if (len > left)
+			len = left;
+		out[n++] = (struct iovec){ base + gone, len };
+		left -= len;
 	}
-	return WE_OK;
+	return n;
+}
+
+/* All of it, as a blocking write would, but for a stop or an error half way. */
+static int64_t write_stream(struct call *c, const struct fd *f, enum werr *ret_wait)
+{
+	uint64_t want = iov_cut(c, UINT64_MAX), done = 0;
+	struct iovec piece[16];
+
+	while (done < want) {
+		int n = iov_piece(c, done, piece, ARRAY_LEN(piece));
+		int64_t rc = 0;
+
+		*ret_wait = wait_ready(c, f, POLLOUT);
+		if (*ret_wait == WE_OK)
+			rc = sys_writev(c->w, f->host, piece, n);
+		if (rc <= 0)
+			return done != 0 ? (int64_t)done : rc;
+		done += (uint64_t)rc;
+	}
+	return (int64_t)done;
 }
 
 enum werr call_fd_write(struct call *c)
 {
 	struct fd *f = c->fd[0];
 	enum werr e = WE_OK;
-	int64_t n = 0;
+	int64_t n;
 
 	cut_output(c, f);
 	if (f->kind == FD_SINK)
 		n = write_sink(c, f);
-	else if (c->n_iov != 0)
-		e = write_stream(c, f, &n);
-	if (e != WE_OK)
+	else if (f->kind == FD_FILE)
+		n = sys_writev(c->w, f->host, c->iov, c->n_iov);
+	else
+		n = write_stream(c, f, &e);
+	if (n == 0 && e != WE_OK)
 		return e;
 	count_output(c, f, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[3]);
@@ -188,17 +215,19 @@ enum werr call_sock_recv(struct call *c)
 enum werr call_sock_send(struct call *c)
 {
 	struct fd *f = c->fd[0];
-	int64_t n = 0;
+	struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
 	enum werr e;
+	int64_t n;
 
 	if (f->kind != FD_SOCK)
 		return WE_NOTSOCK;
 	if (c->a[3] != 0)
 		return WE_INVAL;
 	cut_output(c, f);
-	e = write_stream(c, f, &n);
+	e = wait_ready(c, f, POLLOUT);
 	if (e != WE_OK)
 		return e;
+	n = sys_send(c->w, f->host, &m, MSG_DONTWAIT);
 	count_output(c, f, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }

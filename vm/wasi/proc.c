@@ -3,6 +3,7 @@
  */
 #include "vm/wasi/sys.h"
 
+/* Refused by the gate, the call returns and the guest goes on. */
 enum werr call_proc_exit(struct call *c)
 {
 	c->w->exit_status = (uint32_t)c->a[0];

@@ -26,7 +26,8 @@ static enum werr push(struct walk *k, const char *name)
 	struct place *p = k->p;
 	size_t n = strlen(name);
 
-	if (k->depth >= LIM_PATH_DEPTH || p->path_len - k->base + n + 1 > LIM_PATH_BYTES)
+	if (k->depth >= LIM_PATH_DEPTH || p->path_len - k->base + n + 1 > LIM_PATH_BYTES ||
+	    p->path_len + n + 1 >= sizeof(p->path))
 		return WE_NAMETOOLONG;
 	p->path[p->path_len] = '/';
 	memcpy(p->path + p->path_len + 1, name, n + 1);

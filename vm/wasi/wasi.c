@@ -67,21 +67,6 @@ enum werr call_moved(struct call *c, uint64_t bytes)
 
 /* ---- decoding ----------------------------------------------------------- */
 
-/* wasm parameters of @sig, one letter 'i' or 'l' each; answers how many. */
-static uint32_t wasm_params(const char *sig, uint8_t types[WASI_MAX_ARGS])
-{
-	uint32_t n = 0;
-
-	for (; *sig != '\0'; sig++) {
-		if (*sig == '!')
-			continue;
-		types[n++] = *sig == 'l' ? VM_I64 : VM_I32;
-		if (*sig == 'p' || *sig == 's')
-			types[n++] = VM_I32;
-	}
-	return n;
-}
-
 static void decode(struct call *c, const union vm_value *v)
 {
 	uint32_t n = 0;
@@ -192,6 +177,17 @@ static enum werr ask_unseen(struct call *c)
 	return ask(c);
 }
 
+/* Resolves path @i; a long walk costs more than a short one. */
+static enum werr walk(struct call *c, uint32_t i, char *text)
+{
+	uint64_t before = c->w->use.syscalls;
+	enum werr e = place_resolve(c->w, &c->at[i], c->fd[i], text, i == 0 && c->follow);
+
+	if (c->trap == VM_TRAP_NONE)
+		c->trap = vm_caller_charge(c->vm, (c->w->use.syscalls - before) * FUEL_PER_STEP);
+	return e;
+}
+
 /* Judges what the paths lead to. A path that leads nowhere is judged too, so
  * that a refusal does not tell what exists; one that leaves its directory is
  * ENOTCAPABLE whatever the gate says. */
@@ -206,7 +202,7 @@ static enum werr ask_resolved(struct call *c)
 		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT)
 			return r;
 		if (r == WE_OK)
-			r = place_resolve(c->w, &c->at[i], c->fd[i], text, i == 0 && c->follow);
+			r = walk(c, i, text);
 		else
 			place_lexical(&c->at[i], c->fd[i], "");
 		if (e == WE_OK)
@@ -229,7 +225,7 @@ static enum werr judge_and_run(struct call *c)
 		e = ask_unseen(c);
 	if (e == WE_OK && c->n_paths != 0)
 		e = ask_resolved(c);
-	return e == WE_OK ? c->row->run(c) : e;
+	return e == WE_OK && c->trap == VM_TRAP_NONE ? c->row->run(c) : e;
 }
 
 static enum werr run(struct call *c)
@@ -263,7 +259,7 @@ static enum vm_trap admit(struct call *c)
 	return vm_caller_charge(c->vm, FUEL_PER_CALL);
 }
 
-static enum vm_trap host_call(void *arg, struct vm_caller *vm, union vm_value *v)
+enum vm_trap wasi_host_call(void *arg, struct vm_caller *vm, union vm_value *v)
 {
 	const struct slot *s = arg;
 	struct call c = {
@@ -279,116 +275,6 @@ static enum vm_trap host_call(void *arg, struct vm_caller *vm, union vm_value *v
 	if (c.trap == VM_TRAP_NONE && c.row->sig[0] != '!')
 		v[0].i32 = (uint32_t)e;
 	return c.trap;
-}
-
-/* ---- linking ------------------------------------------------------------ */
-
-static bool is_name(const char *p, uint32_t len, const char *name)
-{
-	return strlen(name) == len && memcmp(p, name, len) == 0;
-}
-
-/* Letters to change, add or drop to come from @a to @b; both are short. */
-static uint32_t distance(const char *a, uint32_t na, const char *b)
-{
-	uint32_t row[64], nb = (uint32_t)strlen(b);
-
-	for (uint32_t j = 0; j <= nb; j++)
-		row[j] = j;
-	for (uint32_t i = 1; i <= na; i++) {
-		uint32_t diag = row[0];
-
-		row[0] = i;
-		for (uint32_t j = 1; j <= nb; j++) {
-			uint32_t best = diag + (a[i - 1] != b[j - 1]);
-
-			diag = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[nb];
-}
-
-/* The function whose name is nearest to @name. */
-static const char *nearest(const char *name, uint32_t len)
-{
-	uint32_t best = UINT32_MAX;
-	const char *ret = "";
-
-	for (uint32_t i = 0; i < CALL_COUNT; i++) {
-		uint32_t d = distance(name, len < 60 ? len : 60, call_rows[i].name);
-
-		if (d < best) {
-			best = d;
-			ret = call_rows[i].name;
-		}
-	}
-	return ret;
-}
-
-static int make_func(struct slot *s, struct vm_func **ret, struct err *e)
-{
-	const char *sig = call_rows[s->id].sig;
-	uint8_t params[WASI_MAX_ARGS], result = VM_I32;
-	struct vm_func_type t = { .params = params, .results = &result };
-	int rc = 0;
-
-	t.n_params = wasm_params(sig, params);
-	t.n_results = sig[0] == '!' ? 0 : 1;
-	if (s->func == NULL)
-		rc = vm_func_new(s->w->store, &t, host_call, s, &s->func, e);
-	*ret = s->func;
-	return rc;
-}
-
-static int unknown_import(const struct vm_import *imp, struct err *e)
-{
-	int n = (int)(imp->name_len < 100 ? imp->name_len : 100);
-	int m = (int)(imp->module_len < 60 ? imp->module_len : 60);
-
-	return err_set(e, ERR_UNLINKABLE, "unknown import %.*s.%.*s", m, imp->module, n, imp->name);
-}
-
-/* 0: preview 1, 1: unstable, -1: neither. */
-static int module_of(const struct vm_import *imp)
-{
-	if (is_name(imp->module, imp->module_len, "wasi_snapshot_preview1"))
-		return 0;
-	return is_name(imp->module, imp->module_len, "wasi_unstable") ? 1 : -1;
-}
-
-static struct slot *slot_of(struct wasi *w, int module, const struct vm_import *imp)
-{
-	for (uint32_t i = 0; i < CALL_COUNT; i++)
-		if (is_name(imp->name, imp->name_len, call_rows[i].name) &&
-		    !(module == 1 && i == CALL_sock_accept))
-			return &w->slots[module][i];
-	return NULL;
-}
-
-int wasi_resolve(void *arg, const struct vm_import *imp, struct vm_extern *ret, struct err *e)
-{
-	struct wasi *w = arg;
-	int module = module_of(imp);
-	struct slot *s;
-
-	if (module < 0) {
-		(void)unknown_import(imp, e);
-		return err_hint(e, "modules that can be imported: wasi_snapshot_preview1, "
-				   "wasi_unstable");
-	}
-	s = slot_of(w, module, imp);
-	if (s == NULL || imp->type.kind != VM_FUNC) {
-		(void)unknown_import(imp, e);
-		return err_hint(e, "the nearest function of WASI preview 1 is %s",
-				nearest(imp->name, imp->name_len));
-	}
-	ret->kind = VM_FUNC;
-	return make_func(s, &ret->func, e);
 }
 
 /* ---- the instance ------------------------------------------------------- */
@@ -489,7 +375,7 @@ static int find_start(const struct vm_instance *i, struct vm_func **ret, struct 
 int wasi_run(struct wasi *w, struct vm_store *s, struct vm_instance *i, struct vm_trap_info *trap,
 	     uint32_t *ret_status, struct err *e)
 {
-	struct vm_func *f;
+	struct vm_func *f = NULL;
 	union vm_value none = { 0 };
 	int rc = find_start(i, &f, e);
 	enum vm_trap t;

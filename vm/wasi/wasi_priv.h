@@ -16,9 +16,11 @@
 
 #define WASI_MAX_ARGS 9
 
-/* Work of the host in fuel: one host call, and this many bytes moved for one
- * unit, so that a copy by the host costs about what one in the guest does. */
+/* Work of the host in fuel: one host call, one step of a path's walk, and this
+ * many bytes moved for one unit, so that a copy by the host costs about what
+ * one in the guest does. */
 #define FUEL_PER_CALL 50u
+#define FUEL_PER_STEP 20u
 #define FUEL_BYTES    8u
 
 enum call_id {
@@ -96,7 +98,7 @@ struct scratch {
 	struct iovec iov[LIM_IOVECS];
 	struct place at[2];
 	char text[2][LIM_PATH_BYTES + 1]; /* a walk's pending components; a link's target */
-	char dirents[32 << 10];
+	_Alignas(8) char dirents[32 << 10];
 };
 
 struct wasi {
@@ -134,6 +136,7 @@ struct call {
 };
 
 /* wasi.c */
+vm_host_fn wasi_host_call; /* of every import; arg is its struct slot */
 extern const struct call_row call_rows[CALL_COUNT];
 bool wasi_stopped(const struct wasi *w);
 enum werr werr_of(int64_t rc);			      /* of a sys_ result: negative is -errno */

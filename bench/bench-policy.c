@@ -1,0 +1,173 @@
+/*
+ * What a gate decision costs: a plain allow, twenty rules on the called
+ * operation with the last one matching, path rules, and the same twenty in
+ * C beside them. Prints a table; the best of several rounds counts.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "wasmd/policy.h"
+
+#ifdef WASMD_FAULTS
+unsigned wasmd_fault_after = ~0u;
+#endif
+
+#define ROUNDS 15
+#define CALLS  200000
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+typedef int decide_fn(void *arg, const struct gate_req *q);
+
+static int by_judge(void *arg, const struct gate_req *q)
+{
+	return policy_judge(arg, q).value;
+}
+
+/* The twenty rules as a compiler would have them. */
+static int by_hand(void *arg, const struct gate_req *q)
+{
+	const int64_t *fds = arg;
+
+	if (q->op != GATE_OP_fd_write)
+		return 0;
+	for (int i = 0; i < 20; i++)
+		if (q->obj[0].fd == (uint64_t)fds[i])
+			return -EACCES;
+	return 0;
+}
+
+static double best_ns(decide_fn *decide, void *arg, const struct gate_req *q, int want)
+{
+	double best = 1e9;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t t = now_ns();
+		double ns;
+
+		for (int i = 0; i < CALLS; i++) {
+			__asm__ volatile("" : : : "memory");
+			if (decide(arg, q) != want)
+				return -1;
+		}
+		ns = (double)(now_ns() - t) / CALLS;
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
+/* A policy of @n rules, each @rule with its number in place of %d. */
+static void make_text(char *text, size_t size, int n, const char *rule)
+{
+	size_t at = (size_t)snprintf(text, size, "{\"rules\": [");
+
+	for (int i = 0; i < n; i++) {
+		at += (size_t)snprintf(text + at, size - at, "%s", i != 0 ? "," : "");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		at += (size_t)snprintf(text + at, size - at, rule, i + 3);
+#pragma GCC diagnostic pop
+	}
+	(void)snprintf(text + at, size - at, "]}");
+}
+
+struct made {
+	struct policy *p;
+	void *image;
+	size_t len;
+	struct policy_judge *j;
+};
+
+static struct made make(const char *text)
+{
+	static const char *const base[] = { "exit_group", NULL };
+	struct made m = { 0 };
+	struct err e = { 0 };
+
+	if (policy_parse(text, strlen(text), &m.p, &e) < 0 ||
+	    policy_compile(m.p, base, &m.image, &m.len, &e) < 0 ||
+	    policy_load(m.image, m.len, &m.j, &e) < 0) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(1);
+	}
+	return m;
+}
+
+static void done(struct made m)
+{
+	(void)policy_judge_free(m.j);
+	(void)policy_free(m.p);
+	free(m.image);
+}
+
+static void report(const char *what, double ns)
+{
+	printf("%-52s %8.1f ns\n", what, ns);
+}
+
+static void bench(const char *what, int n, const char *rule, const struct gate_req *q, int want)
+{
+	char text[64 << 10];
+	struct made m;
+
+	make_text(text, sizeof(text), n, rule);
+	m = make(text);
+	report(what, best_ns(by_judge, m.j, q, want));
+	done(m);
+}
+
+/* 100 rules, from text to a judge that answers. */
+static void bench_load(void)
+{
+	char text[64 << 10];
+	double best = 1e12;
+
+	make_text(text, sizeof(text), 100,
+		  "{\"on\": \"fs.write\", \"path\": \"/out/%d/**\", \"then\": \"deny\"}");
+	for (int round = 0; round < 10; round++) {
+		uint64_t t = now_ns();
+		double ns;
+
+		done(make(text));
+		ns = (double)(now_ns() - t);
+		best = ns < best ? ns : best;
+	}
+	report("100 path rules: text to judge", best);
+}
+
+int main(void)
+{
+	static const char path[] = "/out/photos/2024/summer/beach/IMG_0001.jpeg";
+	int64_t fds[20];
+	struct gate_req q = { .op = GATE_OP_fd_write,
+			      .obj[0] = { .fd = 22,
+					  .class = GATE_CLASS_FILE,
+					  .path = path,
+					  .path_len = sizeof(path) - 1,
+					  .sets = GATE_FS_WRITE } };
+	const char *by_fd = "{\"on\": \"fd_write\", \"fd\": %d, \"then\": \"deny\"}";
+
+	for (int i = 0; i < 20; i++)
+		fds[i] = i + 3;
+	bench("plain allow, no rules", 0, "", &q, 0);
+	bench("plain allow, rules on other operations", 20,
+	      "{\"on\": \"fd_read\", \"fd\": %d, \"then\": \"deny\"}", &q, 0);
+	bench("20 rules on the operation, the last one matches", 20, by_fd, &q, -EACCES);
+	report("the same in C", best_ns(by_hand, fds, &q, -EACCES));
+	bench("one exact path, no match", 1,
+	      "{\"on\": \"fs.write\", \"path\": \"/out/%d/x\", \"then\": \"deny\"}", &q, 0);
+	bench("one glob /out/**/*.jpeg, match", 1,
+	      "{\"id\": \"r%d\", \"on\": \"fs.write\", \"path\": \"/out/**/*.jpeg\", \"then\": "
+	      "\"deny\"}",
+	      &q, -EACCES);
+	bench("20 globs, no match", 20,
+	      "{\"on\": \"fs.write\", \"path\": \"/out/**/*.%d\", \"then\": \"deny\"}", &q, 0);
+	bench_load();
+	return 0;
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""./dev bench [engine|policy|start|daemon|plugin]: what is fast, shown.
+
+Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
+for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
+"""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / 'b-rel'
+os.environ['WASMD_BUILD'] = str(BUILD)
+sys.path.insert(0, str(ROOT / 'tests/e2e'))
+sys.dont_write_bytecode = True
+from wasmd import Daemon, guest  # noqa: E402
+
+short = []
+
+
+def bar(name, value, limit=None, unit=''):
+    ok = limit is None or value <= limit
+    if not ok:
+        short.append(name)
+    print(f'bar {name} {value:g}{unit} {"-" if limit is None else f"{limit:g}"} '
+          f'{"ok" if ok else "short"}')
+
+
+def numbers(*cmd):
+    return [float(x) for x in subprocess.run([str(c) for c in cmd], check=True,
+                                             capture_output=True, text=True).stdout.split()]
+
+
+def engine():
+    subprocess.run([BUILD / 'bench/bench-engine'], check=True)
+
+
+def policy():
+    subprocess.run([BUILD / 'bench/bench-policy'], check=True)
+
+
+def with_daemon():
+    d = Daemon().start()
+    d.ctl('module', 'load', guest('hello'), '--name', 'hello', check=0)
+    d.ctl('run', '--rm', 'hello', check=0)
+    return d
+
+
+def start():
+    d = with_daemon()
+    try:
+        rounds = []
+        for _ in range(5):  # side by side: bare, ours, bare, ours ...
+            fork50, fork99 = numbers(BUILD / 'bench/bench-fork')
+            _, _, _, s50, s99 = numbers(BUILD / 'bench/bench-http', d.socket, 'POST',
+                                        '/v1/run?module=hello', 1, 1)
+            rounds.append((fork50, fork99, s50, s99))
+    finally:
+        d.__exit__(None, None, None)
+    fork50, fork99, s50, s99 = (statistics.median(c) for c in zip(*rounds))
+    ratio = statistics.median(r[2] / r[0] for r in rounds)
+    print(f'{"a start, microseconds":42}{"p50":>10}{"p99":>10}')
+    print(f'{"bare fork + pipe wake-up":42}{fork50:10.1f}{fork99:10.1f}')
+    print(f'{"request received to first guest instruction":42}{s50:10.1f}{s99:10.1f}')
+    bar('start.warm_p50_over_fork', round(ratio, 2))
+    bar('start.warm_p50_us', s50)
+    bar('start.warm_p99_us', s99)
+
+
+def daemon():
+    d = with_daemon()
+    try:
+        rows = [('POST /v1/run of hello, 1 client', 'POST', '/v1/run?module=hello', 1),
+                ('POST /v1/run of hello, 8 clients', 'POST', '/v1/run?module=hello', 8),
+                ('GET /v1/info, 1 client', 'GET', '/v1/info', 1)]
+        print(f'{"the daemon":42}{"per second":>12}{"p50 us":>10}{"p99 us":>10}')
+        for what, method, path, clients in rows:
+            rate, p50, p99, _, _ = numbers(BUILD / 'bench/bench-http', d.socket, method, path,
+                                           clients, 3)
+            print(f'{what:42}{rate:12.0f}{p50:10.1f}{p99:10.1f}')
+            bar(f'daemon.{method.lower()}{path.split("?")[0].replace("/", "_")}_{clients}', rate)
+    finally:
+        d.__exit__(None, None, None)
+
+
+def plugin():
+    print('plugin: nothing to measure yet: plugin calls are still to come')
+
+
+AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'plugin': plugin}
+
+
+def main():
+    for name in sys.argv[2:] or AREAS:
+        if name not in AREAS:
+            sys.exit(f'./dev bench: there is no area "{name}"; there are {", ".join(AREAS)}')
+        print(f'== {name}', flush=True)
+        AREAS[name]()
+    return 1 if short else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

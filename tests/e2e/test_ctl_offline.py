@@ -1,0 +1,501 @@
+#!/usr/bin/env python3
+"""wasmctl without a daemon: what it decides alone, and how it behaves towards
+a daemon that this test plays, byte by byte."""
+import array
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+WASMCTL = sys.argv.pop(1)
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def instance(cause=None, status=0, message="", **more):
+    ended = {"cause": cause, "status": status, "message": message} if cause else None
+    return {"id": ID, "name": "job1", "module_name": "wc", "module": "sha256:" + "a" * 64,
+            "state": "exited" if cause else "created", "exit": ended, "denials": [],
+            "created": "2020-01-01T00:00:00Z", **more}
+
+
+def answer(status, body=None):
+    data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    return b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (status, len(data)) + data
+
+
+def error(status, code, message, hint=None):
+    inner = {"code": code, "message": message}
+    if hint:
+        inner["hint"] = hint
+    return answer(status, {"error": inner})
+
+
+class Fake:
+    """Answers requests by `METHOD path`; keeps what was asked."""
+
+    def __init__(self, routes):
+        self.routes, self.asked, self.dir = routes, [], tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.dir.name, "s")
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen(8)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+        self.dir.cleanup()
+
+    def serve(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(conn,), daemon=True).start()
+
+    def talk(self, conn):
+        try:
+            while self.one(conn):
+                pass
+        except OSError:
+            pass
+        conn.close()
+
+    def one(self, conn):
+        f = conn.makefile("rb", buffering=0)
+        line = f.readline().split()
+        if len(line) != 3:
+            return False
+        what = (line[0] + b" " + line[1]).decode()
+        heads = {}
+        while (h := f.readline().strip()):
+            k, v = h.decode().split(":", 1)
+            heads[k.lower()] = v.strip()
+        body = b""
+        if heads.get("transfer-encoding") == "chunked":
+            while (n := int(f.readline(), 16)):
+                while n:
+                    got = f.read(n)
+                    body, n = body + got, n - len(got)
+                f.readline()
+            f.readline()
+        while len(body) < int(heads.get("content-length", 0)):
+            body += f.read(int(heads["content-length"]) - len(body))
+        self.asked.append((what, heads, body))
+        reply = self.routes.get(what, error(404, "not_found", "there is no " + what))
+        if callable(reply):
+            return reply(conn)
+        conn.sendall(reply)
+        return True
+
+
+def upgrade(play, early=b""):
+    """A start: the 101 (and perhaps an event with it), then `play(conn, fds)`."""
+
+    def route(conn):
+        conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                     b"Upgrade: wasmd-stdio\r\n\r\n" + early)
+        data, anc, _, _ = conn.recvmsg(1, socket.CMSG_SPACE(64))
+        fds = array.array("i")
+        for level, kind, payload in anc:
+            assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+            fds.frombytes(payload[:len(payload) // 4 * 4])
+        assert data == b"F" and len(fds) == 3, (data, fds)
+        try:
+            play(conn, fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return False
+
+    return route
+
+
+def event(conn, **e):
+    conn.sendall(json.dumps(e).encode() + b"\n")
+
+
+def ctl(*args, sock=None, env=None, **kw):
+    full = {**os.environ, "WASMD_SOCKET": sock or "/nonexistent/wasmd.sock", **(env or {})}
+    return subprocess.run([WASMCTL, *args], env=full, capture_output=True, timeout=30, **kw)
+
+
+def started(play, early=b"", **routes):
+    return Fake({"POST /v1/instances": answer(201, instance()),
+                 f"POST /v1/instances/{ID}/start": upgrade(play, early), **routes})
+
+
+class Alone(unittest.TestCase):
+    def fails(self, args, status, *texts, **kw):
+        r = ctl(*args, **kw)
+        err = r.stderr.decode()
+        self.assertEqual(r.returncode, status, err)
+        self.assertLessEqual(len(err.splitlines()), 2, err)
+        for t in texts:
+            self.assertIn(t, err)
+        return r
+
+    def test_bad_words(self):
+        self.fails(["runn"], 125, 'there is no verb "runn"; did you mean "run"?')
+        self.fails(["module", "lod"], 125, 'did you mean "module load"?')
+        self.fails(["xyzzyplugh"], 125, 'no verb "xyzzyplugh"', "hint: wasmctl help")
+        self.fails(["module"], 125, "load, ls, inspect, rm")
+        self.fails(["ps", "--al"], 125, "wasmctl ps: ", "did you mean --all?")
+        self.fails(["ps", "-z"], 125, "no option -z")
+        self.fails(["ps", "x"], 125, "one argument too many")
+        self.fails(["rm"], 125, "needs NAME")
+        self.fails(["ps", "-o", "jsom"], 125, 'did you mean json?')
+        self.fails(["ps", "--request-timeout", "soon"], 125, '"soon" is not a time')
+        self.fails(["run", "--status-fd", "77", "x"], 125, "not an open descriptor")
+        self.fails(["run", "-d", "--rm", "x"], 125, "-d and --rm")
+        self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9")
+        self.fails(["run", "--memory", "1XB", "x"], 125, '--memory: found "1XB"')
+        self.fails(["logs", "--stream", "x", "y"], 125, "neither stdout nor stderr")
+        self.fails(["completion", "csh"], 125, "bash only")
+        self.fails(["a\x1b[31m\u202e"], 125, "\\x1b[31m\\u{202e}")
+
+    def test_no_daemon(self):
+        self.fails(["ps"], 125, "wasmd is not running", "/nonexistent/wasmd.sock", "hint: start it")
+        with tempfile.TemporaryDirectory() as d:
+            s = socket.socket(socket.AF_UNIX)
+            s.bind(d + "/s")
+            s.close()
+            self.fails(["ps"], 125, "nobody listens on " + d + "/s", sock=d + "/s")
+            self.fails(["ps", "-H", d + "/t"], 125, d + "/t", sock=d + "/s")
+        self.fails(["ps", "-H", "/" + "x" * 200], 125, "longer than")
+        self.assertEqual(ctl("version").returncode, 0)
+
+    def test_no_permission(self):
+        with Fake({}) as f:
+            os.chmod(f.dir.name, 0o755)
+            os.chmod(f.path, 0)
+            mine = shutil.copy(WASMCTL, f.dir.name)
+            read, write = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                if os.getuid() == 0:
+                    os.setresuid(65534, 65534, 65534)
+                os.dup2(write, 2)
+                try:
+                    os.execv(mine, [mine, "-H", f.path, "ps"])
+                finally:
+                    os._exit(99)
+            os.close(write)
+            with open(read) as f2:
+                said = f2.read()
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 125)
+            self.assertIn("you have no permission to connect to " + f.path, said)
+
+    def test_help(self):
+        for args in ([], ["help"], ["--help"], ["help", "run"], ["run", "--help"],
+                     ["help", "module", "load"]):
+            r = ctl(*args)
+            self.assertEqual((r.returncode, r.stderr), (0, b""))
+            self.assertIn(b"--socket", r.stdout)
+        self.assertIn(b"--status-fd", ctl("help", "run").stdout)
+
+    def test_completion(self):
+        script = ctl("completion", "bash").stdout.decode()
+        probe = script + """
+            try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _wasmctl; echo "${COMPREPLY[*]}"; }
+            try wasmctl pol; try wasmctl module l; try wasmctl run --pol; try wasmctl -o json st"""
+        r = subprocess.run(["bash", "-euc", probe], capture_output=True, timeout=30)
+        self.assertEqual((r.stdout.decode(), r.stderr),
+                         ("policy\nload ls\n--policy\nstart stop\n", b""))
+
+    def test_print_policy(self):
+        r = ctl("run", "--print-policy", "-v", "/srv:/in", "-v", ".:/out:rw", "-e", "A=B", "-e",
+                "HOME", "--fuel", "5e9", "--wall", "10s", "wc", "--", "x", cwd="/tmp")
+        p = json.loads(r.stdout)
+        self.assertEqual(p["limits"]["fuel"], 5000000000)
+        self.assertEqual(p["env"], {"pass": ["HOME"], "set": {"A": "B"}})
+        self.assertEqual(p["mounts"], [{"host": "/srv", "guest": "/in", "access": "ro"},
+                                       {"host": "/tmp", "guest": "/out", "access": "rw"}])
+        with tempfile.NamedTemporaryFile("wb", suffix=".json") as f:
+            f.write(r.stdout)
+            f.flush()
+            self.assertIn(b": ok: 2 mounts (1 writable), 0 rules",
+                          ctl("policy", "check", f.name).stdout)
+            self.fails(["run", "--policy", f.name, "-v", "/a:/b", "x"], 125, "--policy and -v")
+            self.fails(["run", "--policy", f.name, "-e", "A=B", "x"], 125, "-e NAME=VALUE")
+            self.fails(["run", "--policy", f.name, "-e", "NOT", "x"], 125, "does not let it pass")
+            again = ctl("run", "--policy", f.name, "-e", "HOME", "--print-policy", "x")
+            self.assertEqual(again.stdout, r.stdout)
+        self.assertEqual(ctl("run", "--print-policy", "wc").stdout,
+                         ctl("policy", "minimal").stdout)
+
+    def test_policy_check(self):
+        with tempfile.TemporaryDirectory() as d:
+            with open(d + "/p.json", "w") as f:
+                f.write('{\n  "name": "p",\n  "defualt": "deny"\n}\n')
+            r = ctl("policy", "check", "p.json", cwd=d)
+            self.assertEqual(r.returncode, 125)
+            self.assertRegex(r.stderr.decode(), r"^p\.json:3:\d+: .*default")
+            self.assertEqual(r.stdout, b"")
+            self.fails(["policy", "check", d + "/none"], 125, "No such file")
+            self.fails(["policy", "check", d], 125, d)
+            self.fails(["run", "--policy", d + "/p.json", "x"], 125, "p.json:3:")
+
+    def test_module_files(self):
+        with Fake({}) as f:
+            self.fails(["run", "./none.wasm"], 127, "no file ./none.wasm", sock=f.path)
+            self.fails(["run", "none.wasm"], 127, "no file none.wasm", sock=f.path)
+            self.fails(["run", "/tmp/."], 126, "is a directory", sock=f.path)
+            self.assertEqual(f.asked, [])
+
+
+class Played(unittest.TestCase):
+    def test_lists(self):
+        routes = {"GET /v1/instances?all=1": answer(200, {"next": None, "instances": [
+            instance("exited", 3), instance("trap", name="\x1b[2J\u202eevil", blocked=False)]})}
+        with Fake(routes) as f:
+            out = ctl("ps", "-a", sock=f.path).stdout.decode()
+            self.assertIn("0123456789ab  job1", out)
+            self.assertIn("exited 3", out)
+            self.assertIn("\\x1b[2J\\u{202e}evil", out)
+            self.assertEqual(len({line.index("wc") for line in out.splitlines()[1:]}), 1)
+            names = ctl("ps", "-a", "-o", "name", sock=f.path).stdout.decode()
+            self.assertEqual(names, "job1\n\\x1b[2J\\u{202e}evil\n")
+            lines = ctl("ps", "-a", "-o", "jsonl", sock=f.path).stdout.splitlines()
+            self.assertEqual([json.loads(x)["exit"]["cause"] for x in lines], ["exited", "trap"])
+            whole = json.loads(ctl("ps", "-a", "-o", "json", sock=f.path).stdout)
+            self.assertEqual(len(whole["instances"]), 2)
+
+    def test_errors(self):
+        routes = {"GET /v1/instances/x": error(404, "not_found", 'no "x"', "wasmctl ps -a"),
+                  "GET /v1/instances/a%2Fb%3F": error(403, "forbidden", "no\x1b"),
+                  "GET /v1/instances/h": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+                  "GET /v1/instances/g": b"garbage\r\n\r\n",
+                  "GET /v1/instances/j": answer(200, b"{]"),
+                  "GET /v1/instances/e": answer(500, b"<html>"),
+                  "GET /v1/instances/s": lambda c: time.sleep(1)}
+        with Fake(routes) as f:
+            for ref, status, text in (("x", 127, 'wasmctl inspect: no "x"\n  hint: wasmctl ps -a'),
+                                      ("a/b?", 125, "no\\x1b"), ("g", 125, "not HTTP"),
+                                      ("j", 125, "not JSON"), ("e", 125, "without a reason")):
+                r = ctl("inspect", ref, sock=f.path)
+                self.assertEqual(r.returncode, status)
+                self.assertIn(text, r.stderr.decode())
+            r = ctl("inspect", "--request-timeout", "100ms", "h", sock=f.path)
+            self.assertIn("has not answered for 100 ms", r.stderr.decode())
+            r = ctl("--request-timeout=100ms", "inspect", "s", sock=f.path)
+            self.assertIn("has not answered", r.stderr.decode())
+
+    def test_suggest(self):
+        routes = {"POST /v1/instances": error(404, "not_found", 'there is no module "wcc"'),
+                  "GET /v1/modules": answer(200, {"modules": [{"names": ["wc"], "digest": "x"}]})}
+        with Fake(routes) as f:
+            r = ctl("run", "wcc", sock=f.path)
+            self.assertEqual(r.returncode, 127)
+            self.assertIn('hint: did you mean "wc"?', r.stderr.decode())
+
+    def test_upload(self):
+        data = os.urandom(700000)
+        routes = {"POST /v1/modules?name=a%20b": answer(201, {"digest": "sha256:x"}),
+                  "POST /v1/modules": answer(201, {"digest": "sha256:x"})}
+        with Fake(routes) as f, tempfile.NamedTemporaryFile(suffix=".wasm") as m:
+            m.write(data)
+            m.flush()
+            r = ctl("module", "load", m.name, "--name", "a b", "--tenant", "t1", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout), (0, b"sha256:x\n"), r.stderr)
+            self.assertEqual(f.asked[0][1]["content-length"], "700000")
+            self.assertEqual(f.asked[0][1]["wasmd-tenant"], "t1")
+            self.assertEqual(f.asked[0][2], data)
+            r = ctl("module", "load", "-", sock=f.path, input=data)
+            self.assertEqual((r.returncode, r.stdout), (0, b"sha256:x\n"), r.stderr)
+            self.assertEqual(f.asked[1][2], data)
+
+    def test_upload_refused_half_way(self):
+        def refuse(conn):
+            conn.recv(1000)
+            conn.sendall(error(413, "limit_exceeded", "too big for us"))
+            conn.shutdown(socket.SHUT_WR)
+            time.sleep(0.2)
+            return False
+
+        class Early(Fake):
+            def one(self, conn):
+                return refuse(conn)
+
+        with Early({}) as f:
+            r = ctl("module", "load", "-", sock=f.path, input=b"x" * 30000000)
+            self.assertIn("too big for us", r.stderr.decode())
+            self.assertEqual(r.returncode, 126)
+
+    def test_run(self):
+        def play(conn, fds):
+            event(conn, event="started", id=ID)
+            event(conn, event="news", of="tomorrow")
+            os.write(fds[1], os.read(fds[0], 100).upper())
+            os.write(fds[2], b"own stderr\n")
+            d = {"call": "path_open", "path": "/in/secret.txt", "fd": 3, "rule": "no-secrets",
+                 "line": 14, "count": 1, "complain": False, "allow": "put {} first"}
+            event(conn, event="denied", denial=d)
+            event(conn, event="denied", denial=d)
+            last = {"call": "fd_write", "path": "\x1b/x", "rule": None, "line": 0}
+            event(conn, event="exited", instance=instance("exited", 3, denials=[d, last]))
+
+        with tempfile.TemporaryDirectory() as d, started(play) as f:
+            with open(d + "/p.json", "w") as p:
+                p.write('{"env": {"pass": ["WASMD_T"]}}')
+            read, write = os.pipe()
+            r = ctl("run", "--policy", "p.json", "--status-fd", str(write), "wc", "--", "-a", "b",
+                    sock=f.path, input=b"hello", cwd=d, pass_fds=(write,), env={"WASMD_T": "v"})
+            os.close(write)
+            self.assertEqual(json.loads(os.read(read, 9999))["exit"]["status"], 3)
+            os.close(read)
+        self.assertEqual((r.returncode, r.stdout), (3, b"HELLO"), r.stderr)
+        self.assertEqual(r.stderr.decode().splitlines(), [
+            "own stderr",
+            'denied: path_open /in/secret.txt by rule "no-secrets" (p.json:14); '
+            "to allow it: put {} first",
+            "denied: fd_write \\x1b/x by the policy's default"])
+        sent = json.loads(f.asked[0][2])
+        self.assertEqual(sent, {"module": "wc", "args": ["-a", "b"], "env": {"WASMD_T": "v"},
+                                "policy": '{"env": {"pass": ["WASMD_T"]}}'})
+        self.assertEqual(len(f.asked), 2)
+
+    def test_lines_are_whole(self):
+        """The guest writes to the same descriptor: a line is one write."""
+
+        def play(conn, _):
+            event(conn, event="denied", denial={"call": "path_open", "path": "/a\x1bb" * 9})
+            event(conn, event="exited", instance=instance("trap", message="why"))
+
+        read, write = os.pipe2(os.O_DIRECT)
+        with started(play) as f:
+            subprocess.run([WASMCTL, "-H", f.path, "run", "wc"], stderr=write, timeout=30)
+        os.close(write)
+        self.assertTrue(os.read(read, 4096).endswith(b"b by the policy's default\n"))
+        self.assertEqual(os.read(read, 4096), b"wasmctl: wc trapped: why\n")
+        os.close(read)
+
+    def test_statuses(self):
+        for cause, own, status in (("exited", 0, 0), ("exited", 255, 255), ("exited", 256, 255),
+                                   ("exited", 1 << 32, 255), ("trap", 0, 134), ("fuel", 0, 152),
+                                   ("wall", 0, 124), ("killed", 0, 137), ("unheard-of", 0, 125)):
+            def play(conn, _):
+                event(conn, event="exited", instance=instance(cause, own, "why"))
+
+            with started(play) as f:
+                r = ctl("run", "wc", sock=f.path)
+                self.assertEqual(r.returncode, status, cause)
+                self.assertEqual(r.stderr.startswith(b"wasmctl: wc "), cause != "exited", cause)
+        self.assertEqual(r.stderr.splitlines()[-1][-5:], b": why")
+
+    def test_event_with_the_101(self):
+        early = json.dumps({"event": "exited", "instance": instance("exited", 4)}).encode() + b"\n"
+        with started(lambda c, f: None, early) as f:
+            self.assertEqual(ctl("run", "wc", sock=f.path).returncode, 4)
+
+    def test_rm_and_failures(self):
+        gone = {f"DELETE /v1/instances/{ID}": answer(204),
+                f"GET /v1/instances/{ID}": answer(200, instance())}
+
+        def play(conn, _):
+            event(conn, event="exited", instance=instance("exited", 0))
+
+        with started(play, **gone) as f:
+            self.assertEqual(ctl("run", "--rm", "wc", sock=f.path).returncode, 0)
+            self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}")
+        refused = error(400, "invalid_module", "function 3")
+        with started(play, **gone, **{f"POST /v1/instances/{ID}/start": refused}) as f:
+            r = ctl("run", "wc", sock=f.path)
+            self.assertEqual(r.returncode, 126)
+            self.assertEqual(f.asked[-1][0], f"DELETE /v1/instances/{ID}")
+        gone[f"GET /v1/instances/{ID}"] = answer(200, instance("failed"))
+        for args, last in (["wc"], "GET"), (["--rm", "wc"], "DELETE"):
+            with started(play, **gone, **{f"POST /v1/instances/{ID}/start": refused}) as f:
+                self.assertEqual(ctl("run", *args, sock=f.path).returncode, 126)
+                self.assertEqual(f.asked[-1][0], f"{last} /v1/instances/{ID}")
+        for bad in (lambda c, _: None, lambda c, _: c.sendall(b"not json\n"),
+                    lambda c, _: event(c, event="error", error={"code": "internal",
+                                                                "message": "oh"}),
+                    lambda c, _: event(c, event="exited", instance={}),
+                    lambda c, _: c.sendall(b"[1]\n")):
+            with started(bad) as f:
+                r = ctl("run", "wc", sock=f.path)
+                self.assertEqual(r.returncode, 125)
+                self.assertIn(b"wasmctl run: ", r.stderr)
+
+    def test_detached(self):
+        with Fake({"POST /v1/instances": answer(201, instance()),
+                   f"POST /v1/instances/{ID}/start": answer(200, instance())}) as f:
+            r = ctl("run", "-d", "--name", "job1", "wc", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout.decode()), (0, ID + "\n"))
+            self.assertEqual(json.loads(f.asked[0][2])["name"], "job1")
+
+    def test_signals(self):
+        stop, kill = threading.Event(), threading.Event()
+
+        def play(conn, _):
+            event(conn, event="started", id=ID)
+            os.kill(child.pid, signal.SIGINT)
+            assert stop.wait(10)
+            os.kill(child.pid, signal.SIGTERM)
+            assert kill.wait(10)
+            event(conn, event="exited", instance=instance("killed", 0))
+
+        def asked(which):
+            def route(conn):
+                which.set()
+                time.sleep(0.5)
+                return False
+            return route
+
+        with started(play, **{f"POST /v1/instances/{ID}/stop?grace=10": asked(stop),
+                              f"POST /v1/instances/{ID}/kill": asked(kill)}) as f:
+            child = subprocess.Popen([WASMCTL, "-H", f.path, "run", "wc"], stderr=subprocess.PIPE)
+            err = child.communicate(timeout=20)[1].decode()
+            self.assertEqual(child.returncode, 137, err)
+            self.assertIn("wc was killed on request", err)
+
+    def test_logs(self):
+        raw = "a\x1b[31m\u202eb\xff\n".encode("latin-1", "ignore") + "\u202e\n".encode()
+        chunks = b"".join(b"1\r\n%c\r\n" % x for x in raw) + b"0\r\n\r\n"
+        whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+        with Fake({"GET /v1/instances/x/logs?stream=stdout": whole}) as f:
+            args = [WASMCTL, "-H", f.path, "logs", "--stream", "stdout", "x"]
+            self.assertEqual(subprocess.run(args, capture_output=True, timeout=30).stdout, raw)
+            master, slave = pty.openpty()
+            subprocess.run(args, stdout=slave, timeout=30, check=True)
+            os.close(slave)
+            self.assertEqual(os.read(master, 999), b"a\\x1b[31mb\\xff\r\n\\u{202e}\r\n")
+            os.close(master)
+
+    def test_life(self):
+        done = answer(200, instance("exited", 300))
+        with Fake({"POST /v1/instances/a/stop?grace=2": done, "POST /v1/instances/a/kill": done,
+                   "POST /v1/instances/a/wait": done, "DELETE /v1/instances/a?force=1": answer(204),
+                   "POST /v1/instances/a/start": done}) as f:
+            for args, out in ((["stop", "-t", "1500ms", "a"], "a\n"), (["kill", "a"], "a\n"),
+                              (["wait", "a"], "255\n"), (["rm", "-f", "a"], "a\n"),
+                              (["start", "a"], "a\n")):
+                r = ctl(*args, sock=f.path)
+                self.assertEqual((r.returncode, r.stdout.decode()), (0, out), r.stderr)
+            r = ctl("kill", "nope", "a", "nada", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout), (127, b"a\n"))
+            self.assertEqual(len(r.stderr.splitlines()), 2)
+
+    def test_full_output(self):
+        with Fake({"GET /v1/instances": answer(200, {"instances": []})}) as f:
+            with open("/dev/full", "wb") as full:
+                r = subprocess.run([WASMCTL, "-H", f.path, "ps"], stdout=full,
+                                   stderr=subprocess.PIPE, timeout=30)
+            self.assertEqual(r.returncode, 125)
+            self.assertIn(b"No space left", r.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

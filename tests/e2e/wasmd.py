@@ -1,0 +1,175 @@
+"""A private daemon for tests: the real programs, over the real socket.
+
+    with Daemon() as d:
+        d.ctl('module', 'load', path, '--name', 'wc')
+        status, answer = d.http('GET', '/v1/instances')
+"""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('WASMD_BUILD', ROOT / 'b-rel'))
+TENANT_UID, OTHER_UID = 65533, 65532
+AS_ROOT = os.getuid() == 0
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    def __init__(self, path, timeout=60):
+        super().__init__('wasmd', timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+
+def guest(name, *flags):
+    """tests/guest/NAME.c as a wasm file, compiled once by clang."""
+    out = BUILD / 'guests' / f'{name}.wasm'
+    src = ROOT / 'tests' / 'guest' / f'{name}.c'
+    if not out.exists() or out.stat().st_mtime < src.stat().st_mtime:
+        out.parent.mkdir(exist_ok=True)
+        part = out.with_suffix(f'.{os.getpid()}')
+        subprocess.run(['clang-19', '--target=wasm32-wasi', '-O2', *flags, src, '-o', part],
+                       check=True)
+        part.rename(out)
+    return out
+
+
+class Daemon:
+    """As root the daemon serves three tenants: alice (TENANT_UID, default for
+    root), bob (OTHER_UID), and nobody else; as a user, that user."""
+
+    def __init__(self, ceiling=None, options=(), config=None, env=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix='wasmd-test-'))
+        self.dir.chmod(0o755)
+        self.data = self.dir / 'data'
+        self.data.mkdir()
+        self.state = self.dir / 'state'
+        self.state.mkdir()
+        self.socket = self.dir / 'wasmd.sock'
+        self.ceiling = ceiling or [{'host': str(self.dir), 'access': 'rw'}]
+        self.options, self.config, self.env = list(options), config, env
+        self.proc = None
+        if AS_ROOT:
+            os.chown(self.data, TENANT_UID, TENANT_UID)
+
+    def tenants(self):
+        def row(name, uid, clients):
+            return {'name': name, 'uid': uid, 'gid': uid, 'clients': clients,
+                    'ceiling': {'mounts': self.ceiling}}
+        return {'tenants': [row('alice', TENANT_UID, [0, TENANT_UID]),
+                            row('bob', OTHER_UID, [0, OTHER_UID])], 'socket_mode': '0666'}
+
+    def command(self):
+        cmd = [str(BUILD / 'daemon' / 'wasmd'), '--state', str(self.state),
+               '--socket', str(self.socket)]
+        if AS_ROOT or self.config:
+            path = self.dir / 'wasmd.json'
+            path.write_text(json.dumps(self.config or self.tenants()))
+            cmd += ['--config', str(path)]
+        return cmd + self.options
+
+    def start(self):
+        self.log = open(self.dir / 'daemon.log', 'ab')
+        self.proc = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log,
+                                     stderr=self.log, env=self.env)
+        deadline = time.time() + 20
+        while time.time() < deadline:
+            if self.proc.poll() is not None:
+                raise RuntimeError('the daemon ended: ' + self.logged())
+            try:
+                if self.http('GET', '/v1/info')[0] == 200:
+                    return self
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError('the daemon does not answer: ' + self.logged())
+
+    def logged(self):
+        return (self.dir / 'daemon.log').read_text(errors='replace')[-4000:]
+
+    def stop(self):
+        if self.proc and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+            try:
+                self.proc.wait(20)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+                raise RuntimeError('the daemon did not stop on SIGTERM: ' + self.logged())
+        self.log.close()
+        return self.proc.returncode if self.proc else None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, tb):
+        try:
+            self.stop()
+            if kind is not None:
+                sys.stderr.write(self.logged())
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ctl(self, *args, check=None, stdin=None, timeout=60, user=None, **kw):
+        """wasmctl ARGS; check=N asserts the exit status."""
+        cmd = [str(BUILD / 'ctl' / 'wasmctl'), *map(str, args)]
+        if user is not None:
+            cmd = ['setpriv', f'--reuid={user}', f'--regid={user}', '--clear-groups', *cmd]
+        env = dict(os.environ, WASMD_SOCKET=str(self.socket))
+        done = subprocess.run(cmd, input=stdin, capture_output=True, timeout=timeout, env=env, **kw)
+        done.out, done.err = done.stdout.decode(errors='replace'), done.stderr.decode(errors='replace')
+        if check is not None and done.returncode != check:
+            raise AssertionError(f'{args}: exit {done.returncode}, not {check}\n'
+                                 f'{done.out}\n{done.err}\n{self.logged()}')
+        return done
+
+    def http(self, method, path, body=None, headers=None, raw=False):
+        """(status, decoded answer)"""
+        conn = UnixHTTP(self.socket)
+        try:
+            conn.request(method, path, body, headers or {})
+            r = conn.getresponse()
+            data = r.read()
+            return r.status, data if raw or not data else json.loads(data)
+        finally:
+            conn.close()
+
+    def policy(self, file='p.json', /, **doc):
+        path = self.dir / file
+        path.write_text(json.dumps(doc, indent=1))
+        return path
+
+    def leftovers(self):
+        """Processes of this daemon that still live, by their command line."""
+        mine = []
+        for p in pathlib.Path('/proc').glob('[0-9]*'):
+            try:
+                stat = (p / 'stat').read_text()
+            except OSError:
+                continue
+            name = stat[stat.index('(') + 1:stat.rindex(')')]
+            if name.startswith('wasmd') and self.owns(int(p.name)):
+                mine.append((int(p.name), name))
+        return mine
+
+    def owns(self, pid):
+        while pid > 1:
+            if self.proc and pid == self.proc.pid:
+                return True
+            try:
+                stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+            except OSError:
+                return False
+            pid = int(stat[stat.rindex(')') + 2:].split()[1])
+        return False

@@ -69,7 +69,7 @@ int cmd_policy_check(struct ctl *ctl, int argc, char **argv, struct err *e)
 
 		if (check(argv[i], &mine) == 0)
 			continue;
-		bad = err_info(mine.code).exit;
+		bad = err_info(ERR_POLICY).exit;
 		(void)fflush(stdout);
 		text_tell("", mine.msg, TEXT_LINE);
 		if (mine.hint[0] != '\0')

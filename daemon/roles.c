@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "daemon/locked/syscalls.def"
+#include "daemon/syscalls.def"
 
 #ifdef WASMD_SANITIZED
 #define ROWS(ALLOW) WASMD_SYSCALLS(ALLOW) WASMD_SYSCALLS_SANITIZED(ALLOW)

@@ -1,5 +1,5 @@
 /*
- * Dispatch: the handlers of run_ops.h as functions that tail-call each other
+ * Dispatch: the handlers of run_ops.inc as functions that tail-call each other
  * with their state in registers (clang), or as labels of one function where
  * the compiler has no guaranteed tail calls (gcc).
  */
@@ -17,7 +17,7 @@ const union cell stub_exit[1] = { { .op = C_EXIT } };
 		struct ctl *csp, struct vm_instance *in
 #define ARGS ip, fp, mem, size, left, csp, in
 
-#define NAMES(NAME)                                                                    \
+#define NAMES(NAME) \
 	CODE_ALL(NAME##_INT, NAME##_CMP, NAME, NAME, NAME, NAME, NAME##_FAR, NAME##_FAR, NAME)
 
 /* clang-format off */
@@ -46,10 +46,10 @@ static handler *const ops[C_COUNT] = {
 /* clang-format on */
 
 #define HANDLER(id) static HANDLER_TYPE op_##id(PARAMS)
-#define GO() __attribute__((musttail)) return ops[ip->op](ARGS)
-#define JUMP(id) __attribute__((musttail)) return op_##id(ARGS)
+#define GO()	    __attribute__((musttail)) return ops[ip->op](ARGS)
+#define JUMP(id)    __attribute__((musttail)) return op_##id(ARGS)
 
-#include "vm/run_ops.h"
+#include "vm/run_ops.inc"
 
 static void dispatch(PARAMS)
 {
@@ -73,7 +73,7 @@ static void dispatch(PARAMS)
 	/* clang-format on */
 
 	GO();
-#include "vm/run_ops.h"
+#include "vm/run_ops.inc"
 }
 #endif
 

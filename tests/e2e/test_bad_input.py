@@ -119,11 +119,10 @@ class BadInput(unittest.TestCase):
 
     # ---- policies -------------------------------------------------------
 
-    def policy_refused(self, text, *words):
-        status, answer = self.d.http('POST', '/v1/instances',
+    def policy_refused(self, text, *words, status=400, code='bad_policy'):
+        got, answer = self.d.http('POST', '/v1/instances',
                                      json.dumps({'module': 'hello', 'policy': text}))
-        self.assertEqual(status, 400, answer)
-        self.assertEqual(answer['error']['code'], 'bad_policy')
+        self.assertEqual((got, answer['error']['code']), (status, code), answer)
         for word in words:
             self.assertIn(word, answer['error']['message'])
         path = self.d.dir / 'bad.json'
@@ -137,8 +136,8 @@ class BadInput(unittest.TestCase):
         self.policy_refused('{"name": "a", "name": "b"}', 'twice')
         self.policy_refused('{"limits": {"fuel": "lots"}}', '$.limits.fuel')
         self.policy_refused('{"limits": 7}', '$.limits')
-        self.policy_refused('[' * 200000, 'line 1')
-        self.policy_refused('{"rules": ' + '[' * 40 + ']' * 40 + '}', '')
+        for deep in ('[' * 200000, '{"rules": ' + '[' * 40 + ']' * 40 + '}'):
+            self.policy_refused(deep, 'deep, at most 16', status=413, code='limit_exceeded')
         self.policy_refused('{"rules": [{"id": "a", "on": "path_opne", "then": "deny"}]}',
                             '$.rules[0].on', 'path_open')
         self.policy_refused('{"rules": [{"on": "path_open", "then": "dney"}]}', '$.rules[0].then',
@@ -220,12 +219,12 @@ class BadInput(unittest.TestCase):
         s = socket.socket(socket.AF_UNIX)
         s.connect(str(self.d.socket))
         s.sendall(b'POST /v1/run?module=spin HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n')
-        self.until(lambda: len(self.running()) == 1)
+        self.until(lambda: 'running' in self.running())
         s.close()
         self.until(lambda: not self.running())
         env = dict(os.environ, WASMD_SOCKET=str(self.d.socket))
         p = subprocess.Popen([BUILD / 'ctl' / 'wasmctl', 'run', '--name', 'gone', 'spin'], env=env)
-        self.until(lambda: len(self.running()) == 1)
+        self.until(lambda: 'running' in self.running())
         p.kill()
         p.wait()
         self.until(lambda: not self.running())
@@ -234,7 +233,7 @@ class BadInput(unittest.TestCase):
         self.d.ctl('rm', 'gone', check=0)
 
     def running(self):
-        return self.d.http('GET', '/v1/instances')[1]['instances']
+        return [i['state'] for i in self.d.http('GET', '/v1/instances')[1]['instances']]
 
     def until(self, true):
         deadline = time.time() + 10

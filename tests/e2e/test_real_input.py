@@ -32,7 +32,7 @@ class RealInput(unittest.TestCase):
     def setUpClass(cls):
         cls.d = Daemon().start()
         cls.files = tree(cls.d.data / 'tree', 300, 7)
-        for name in ('wc', 'walk', 'sort', 'rw', 'cat'):
+        for name in ('wc', 'walk', 'sort', 'rw', 'put', 'cat'):
             cls.d.ctl('module', 'load', guest(name), '--name', name, check=0)
 
     @classmethod
@@ -62,10 +62,11 @@ class RealInput(unittest.TestCase):
         self.assertEqual(r.stdout, b''.join(sorted(lines)))
 
     def test_write_and_read_back(self):
-        r = self.d.ctl('run', '--rm', '-v', f'{self.d.data}:/work:rw', 'rw', '--', '/work/made.txt',
-                       check=0)
+        mount = ('-v', f'{self.d.data}:/work:rw')
+        self.d.ctl('run', '--rm', *mount, 'rw', '/work', check=0)
+        r = self.d.ctl('run', '--rm', *mount, 'put', '/work/made.txt', check=0)
         made = self.d.data / 'made.txt'
-        self.assertGreater(made.stat().st_size, 0, r.out + r.err)
+        self.assertEqual((made.stat().st_size, r.out), (100000, 'same\n'))
         if AS_ROOT:
             self.assertEqual((made.stat().st_uid, made.stat().st_gid), (TENANT_UID, TENANT_UID))
         else:

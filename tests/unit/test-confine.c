@@ -194,7 +194,7 @@ static int p_ro_truncate(void)
 
 static int p_rename_out(void)
 {
-	return neg(renameat(RO, "file", RW, "stolen"));
+	return neg(syscall(SYS_renameat2, RO, "file", RW, "stolen", 0));
 }
 
 static int p_link_out(void)
@@ -513,7 +513,7 @@ static void test_two_uids(void **state)
 
 	(void)state;
 	if (!rig.p.privileged) {
-		print_message("SKIP confine-two-uids: needs root\n");
+		print_message("SKIP two-uids: needs root\n");
 		return;
 	}
 	fd = rig_mount(&rig, rig.tenant_a, path_of("only-a"), true, &e);
@@ -553,7 +553,7 @@ static void test_ceiling(void **state)
 {
 	(void)state;
 	if (!rig.p.privileged) {
-		print_message("SKIP confine-ceiling: needs root\n");
+		print_message("SKIP ceiling: needs root\n");
 		return;
 	}
 	mount_fails(rig.tenant_a, "/etc", false, ERR_PERM);

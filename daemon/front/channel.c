@@ -25,7 +25,7 @@ struct channel {
 	sd_event_source *source;
 	struct queued *first, **last;
 	size_t n_queued;
-	bool *freed; /* set while a callback may free us */
+	bool inside, doomed; /* freed in a callback: gone when that returns */
 };
 
 static struct queued *queued_free(struct queued *q)
@@ -87,10 +87,10 @@ static int queue_flush(struct channel *c)
 	return sd_event_source_set_io_events(c->source, EPOLLIN);
 }
 
-/* Reads a batch; -EPIPE or -EPROTO ends the channel. @freed: we are gone. */
-static int receive_batch(struct channel *c, const bool *freed)
+/* Reads a batch; -EPIPE or -EPROTO ends the channel. */
+static int receive_batch(struct channel *c)
 {
-	for (int i = 0; i < CHANNEL_BATCH; i++) {
+	for (int i = 0; i < CHANNEL_BATCH && !c->doomed; i++) {
 		struct ipc_msg m;
 		int r = ipc_recv(c->fd, IPC_FRONT, c->peer, &m);
 
@@ -98,8 +98,8 @@ static int receive_batch(struct channel *c, const bool *freed)
 			return r;
 		r = c->ops->message(c->arg, &m);
 		ipc_msg_done(&m);
-		if (*freed || r < 0)
-			return *freed ? 0 : -EPROTO;
+		if (r < 0)
+			return -EPROTO;
 	}
 	return 0;
 }
@@ -107,21 +107,20 @@ static int receive_batch(struct channel *c, const bool *freed)
 static int channel_wake(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct channel *c = arg;
-	bool freed = false;
 	int r = 0;
 
-	c->freed = &freed;
+	c->inside = true;
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-		r = receive_batch(c, &freed);
-	if (freed)
-		return 0;
-	if (r == 0 && c->first != NULL)
+		r = receive_batch(c);
+	if (r == 0 && !c->doomed && c->first != NULL)
 		r = queue_flush(c);
-	c->freed = NULL;
-	if (r < 0) {
+	if (r < 0 && !c->doomed) {
 		(void)sd_event_source_set_enabled(c->source, SD_EVENT_OFF);
 		c->ops->gone(c->arg, r == -EPROTO ? "it broke the protocol" : "it is gone");
 	}
+	c->inside = false;
+	if (c->doomed)
+		(void)channel_free(c);
 	return 0;
 }
 
@@ -149,8 +148,10 @@ struct channel *channel_free(struct channel *c)
 {
 	if (c == NULL)
 		return NULL;
-	if (c->freed != NULL)
-		*c->freed = true;
+	if (c->inside) {
+		c->doomed = true;
+		return NULL;
+	}
 	while (c->first != NULL) {
 		struct queued *q = c->first;
 

@@ -194,6 +194,16 @@ static void take_report(struct live *l, const struct slot_report *r, enum cause 
 		o->message = text_escape(r->message, strlen(r->message));
 }
 
+/* The instance that @z means; the newest, which speak most, come first. */
+static struct live *live_of(struct zygote *z, uint64_t seq)
+{
+	struct live *l = z->lives;
+
+	while (l != NULL && (l->seq != seq || seq == 0))
+		l = l->next_of_zygote;
+	return l;
+}
+
 int live_started(struct zygote *z, const struct msg_zyg_started *m)
 {
 	struct live *l = live_of(z, m->seq);

@@ -33,7 +33,8 @@ struct front {
 	struct audit *audit;
 	struct msg_priv_fences fences;
 	bool fences_known;
-	bool ending; /* nothing new is begun */
+	bool ending;	   /* nothing new is begun */
+	uint64_t last_seq; /* of the numbers that instances have with zygotes */
 };
 
 /* Who asks: named by the kernel and the configuration, never by the request. */

@@ -377,8 +377,10 @@ static void read_head(struct conn *c, const char *url, const char *method)
 	(void)MHD_get_connection_values_n(c->mhd, MHD_GET_ARGUMENT_KIND, check_query, r);
 	if (r->err.code == 0 && too_long(r))
 		err_too_long(r);
-	if (r->err.code == 0 && r->route->body == BODY_MODULE)
-		(void)upload_begin(r->front, &r->upload, &r->err);
+	if (r->err.code != 0 || r->route->body != BODY_MODULE)
+		return;
+	if (upload_begin(r->front, &r->upload, &r->err) < 0)
+		r->upload = NULL; /* latched: answered after the body */
 }
 
 static void take_json(struct request *r, const char *data, size_t size)
@@ -424,7 +426,8 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
 		take_json(r, data, size);
 		break;
 	case BODY_MODULE:
-		(void)upload_write(r->upload, data, size, &r->err);
+		if (upload_write(r->upload, data, size, &r->err) < 0)
+			r->upload = upload_free(r->upload);
 		break;
 	case BODY_STDIN:
 		take_stdin(r, data, size);

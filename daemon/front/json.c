@@ -115,11 +115,11 @@ json_t *json_denial(const struct denial *d)
 }
 
 /* Every field of struct usage, once: written and read from here. */
-#define USAGE(F)                                                                                \
-	F(fuel)                                                                                 \
-	F(cpu_ns)                                                                               \
-	F(wall_ns) F(memory_peak) F(rss) F(host_calls) F(denied) F(bytes_read) F(bytes_written) \
-		F(start_ns)
+#define USAGE(F)   \
+	F(fuel)    \
+	F(cpu_ns)  \
+	F(wall_ns) \
+	F(memory_peak) F(rss) F(host_calls) F(denied) F(bytes_read) F(bytes_written) F(start_ns)
 
 static json_t *json_usage(const struct usage *u)
 {

@@ -10,26 +10,6 @@
 #define FDS_FIXED 4u /* image, task, slot, doorbell */
 _Static_assert(FDS_FIXED + 3 + LIM_PREOPENS <= IPC_MAX_FDS, "one message carries a start");
 
-/* ---- numbers ------------------------------------------------------------ */
-
-/* Lives by number hang in buckets of the front's zygotes' lives: a zygote has
- * few thousand at most, and the newest, which speak most, are at the front. */
-struct live *live_of(struct zygote *z, uint64_t seq)
-{
-	struct live *l = z->lives;
-
-	while (l != NULL && (l->seq != seq || seq == 0))
-		l = l->next_of_zygote;
-	return l;
-}
-
-static uint64_t next_seq(void)
-{
-	static uint64_t seq; /* of this process; zygotes of a former one are gone */
-
-	return ++seq;
-}
-
 /* ---- making and freeing ------------------------------------------------- */
 
 static void on_zygote(struct zyg_wait *w, struct zygote *z, const struct err *e);
@@ -139,7 +119,7 @@ static int send_start(struct live *l, struct err *e)
 
 	if (slot_make(&l->slot, e) < 0 || write_task(l, &task, e) < 0)
 		return e->code;
-	m.seq = l->seq = next_seq();
+	m.seq = l->seq = ++l->front->last_seq;
 	memcpy(m.stream, l->stream, sizeof(m.stream));
 	n_fds = gather_fds(l, task, fds);
 	if (zygote_send(l->zyg, IPC_zyg_start, &m, sizeof(m), fds, n_fds) < 0)

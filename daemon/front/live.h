@@ -18,7 +18,7 @@ struct mount_wait {
 };
 
 struct live {
-	struct live *next_of_zygote, *next_seq;
+	struct live *next_of_zygote;
 	struct front *front;
 	struct instance *inst;
 	struct policy_ref *policy;
@@ -67,8 +67,7 @@ void live_lost(struct live *l);
 /* The end: outcome and record are written, watches fire, @l is freed. */
 void live_finish(struct live *l, enum cause cause, const struct err *e);
 
-/* For ending.c: out of the table of numbers, everything released. */
+/* For ending.c: away from its zygote, everything released. */
 void live_free(struct live *l);
-struct live *live_of(struct zygote *z, uint64_t seq);
 
 #endif

@@ -40,6 +40,7 @@ void serve_instance_create(struct request *r)
 	struct instance *i = NULL;
 	struct err e = { 0 };
 	struct ask ask;
+	int n = -1;
 
 	if (json_create_read(r->body, r->body_len, &in, &e) == 0) {
 		ask = (struct ask){ .module = in.module,
@@ -49,10 +50,10 @@ void serve_instance_create(struct request *r)
 				    .env = in.env,
 				    .kept = true };
 		in.args = in.env = NULL;
-		(void)cmd_create(r->front, &r->who, &ask, &i, &e);
+		n = cmd_create(r->front, &r->who, &ask, &i, &e);
 	}
 	create_request_done(&in);
-	if (e.code != 0)
+	if (n < 0)
 		answer_error(r, &e);
 	else
 		answer_json(r, 201, json_instance(i));

@@ -76,10 +76,10 @@ void serve_module_load(struct request *r)
 			       "a letter or digit, then letters, digits, \"_\", \".\" and "
 			       "\"-\"; at most %u",
 			       LIM_NAME - 1);
-	} else {
-		(void)upload_finish(r->upload, &r->who, name != NULL ? name : "", on_loaded, r, &e);
+		answer_error(r, &e);
+		return;
 	}
-	if (e.code != 0)
+	if (upload_finish(r->upload, &r->who, name != NULL ? name : "", on_loaded, r, &e) < 0)
 		answer_error(r, &e);
 }
 

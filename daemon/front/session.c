@@ -280,7 +280,7 @@ static void begin(struct session *s)
 	s->begun = true;
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	for (int i = 0; n > 0 && i < 3; i++)
-		(void)stream_check(fds[i], i, &e);
+		n = stream_check(fds[i], i, &e) < 0 ? -1 : n;
 	if (e.code == 0) {
 		start(s, fds);
 		return;

@@ -1,5 +1,6 @@
 """The API from outside: every route, bad input, foreground starts, restarts."""
 import base64
+import http.client
 import json
 import os
 import signal
@@ -468,6 +469,53 @@ class Restart(unittest.TestCase):
             i = d.call("POST", "/v1/instances/waits/wait").json
             self.assertEqual(i["exit"]["cause"], "exited", i)
             self.assertEqual(d.call("GET", "/v1/instances/waits/logs").body, b"hello\n")
+        finally:
+            d.close()
+
+    def children(self, d, name):
+        """Pids of the daemon's children that run @name."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    comm, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+            except OSError:
+                continue
+            if comm == name[:15] and int(rest.split()[1]) == d.proc.pid:
+                found.append(int(pid))
+        return found
+
+    def test_killed_zygote(self):
+        d = Daemon()
+        try:
+            self.assertEqual(d.load(compile_guest(GUEST), "guest").status, 201)
+            ref = d.create(module="guest", args=["spin"]).json["id"]
+            self.assertEqual(d.call("POST", "/v1/instances/%s/start" % ref).status, 200)
+            for pid in self.children(d, "wasmd-zygote"):
+                os.kill(pid, signal.SIGKILL)
+            i = d.call("POST", "/v1/instances/%s/wait" % ref).json
+            self.assertEqual(i["exit"]["cause"], "lost")
+            self.assertEqual(d.run("guest").json["stdout"], "hello\n")
+        finally:
+            d.close()
+
+    def test_killed_front(self):
+        d = Daemon()
+        try:
+            self.assertEqual(d.load(compile_guest(GUEST), "guest").status, 201)
+            ref = d.create(module="guest", args=["spin"]).json["id"]
+            self.assertEqual(d.call("POST", "/v1/instances/%s/start" % ref).status, 200)
+            for pid in self.children(d, "wasmd-front"):
+                os.kill(pid, signal.SIGKILL)
+            for _ in range(200):
+                time.sleep(0.05)
+                try:
+                    i = d.call("GET", "/v1/instances/" + ref).json
+                    break
+                except (OSError, ConnectionError, http.client.HTTPException):
+                    continue
+            self.assertEqual(i["exit"]["cause"], "lost")
+            self.assertEqual(d.run("guest").json["stdout"], "hello\n")
         finally:
             d.close()
 

@@ -98,6 +98,9 @@ class Daemon:
     def close(self):
         if self.proc.poll() is None:
             self.stop()
+        said = self.said()
+        if "Sanitizer" in said or "runtime error" in said:
+            raise RuntimeError(said)
         shutil.rmtree(self.dir)
 
     def conn(self, timeout=30):

@@ -11,10 +11,6 @@
 #include "wasmd/err.h"
 
 /* May be newer than the installed header; the kernel's ABI is asked. */
-#define LL_FS_EXECUTE	 (1ull << 0)
-#define LL_FS_MAKE_CHAR	 (1ull << 6)
-#define LL_FS_MAKE_BLOCK (1ull << 11)
-#define LL_FS_IOCTL_DEV	 (1ull << 15)
 #define LL_NET_TCP	 (3ull) /* bind, connect */
 #define LL_SCOPES	 (3ull) /* abstract sockets, signals */
 

@@ -9,7 +9,10 @@
 
 #define ZYGOTE_FDS (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
 
-/* The zygote's own domain: nothing that instances are granted later. */
+/* No Landlock domain of the zygote's own: Landlock denies a rename from one
+ * directory to another in every layer that does not grant it, even in one that
+ * handles no file right at all (ABI 7: EXDEV), and a layer made here could
+ * grant it for no mount that is yet to come. Each worker enters its own. */
 int zygote_lock(uint32_t degraded, struct err *e)
 {
 	static const int keep[] = { 0, 1, 2, ZYGOTE_CHANNEL_FD, ZYGOTE_MODULE_FD };
@@ -19,11 +22,6 @@ int zygote_lock(uint32_t degraded, struct err *e)
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_NOFILE, ZYGOTE_FDS },
 	};
-	const struct landlock_domain domain = {
-		.fs = LL_FS_EXECUTE | LL_FS_MAKE_CHAR | LL_FS_MAKE_BLOCK | LL_FS_IOCTL_DEV,
-		.net = LL_NET_TCP,
-		.scoped = LL_SCOPES,
-	};
 	struct confine c = {
 		.role = ROLE_ZYGOTE,
 		.keep = keep,
@@ -32,7 +30,6 @@ int zygote_lock(uint32_t degraded, struct err *e)
 		.n_limits = ARRAY_LEN(limits),
 		.empty_root = true,
 		.drop_caps = true,
-		.domain = &domain,
 		.degraded = degraded,
 	};
 

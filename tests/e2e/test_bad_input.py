@@ -146,8 +146,8 @@ class BadInput(unittest.TestCase):
                             '$.mounts[0].host')
         self.policy_refused('{"mounts": [{"host": "/a", "guest": "/x", "access": "ro"},'
                             '{"host": "/b", "guest": "/x", "access": "ro"}]}', '$.mounts[1]')
-        self.policy_refused('', 'line')
-        self.policy_refused('{', 'line')
+        self.policy_refused('', 'line 1')
+        self.policy_refused('{', 'line 1')
 
     def test_missing_host_directory(self):
         r = self.d.ctl('run', '--rm', '-v', f'{self.d.data}/nowhere:/in:ro', 'hello', check=127)

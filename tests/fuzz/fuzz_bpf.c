@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	memcpy(code, data + 1, n * sizeof(code[0]));
 	if (prog_verify(code, n, data[0] & 1 ? VERIFY_LAX : 0, &p, &e) == 0)
-		(void)prog_run(p, &env, &r0);
+		(void)!prog_run(p, &env, &r0);
 	(void)prog_free(p);
 	return 0;
 }

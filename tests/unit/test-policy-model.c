@@ -91,7 +91,7 @@ static bool model_above(const char *glob, const char *path, int depth)
 	for (size_t i = 0; depth > 0 && i < ARRAY_LEN(parts); i++) {
 		char below[128];
 
-		(void)snprintf(below, sizeof(below), "%s/%s", path, parts[i]);
+		(void)snprintf(below, sizeof(below), "%.100s/%.20s", path, parts[i]);
 		if (model_above(glob, below, depth - 1))
 			return true;
 	}

@@ -67,8 +67,8 @@ void serve_instance_list(struct request *r)
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
 		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
 			json_array_append_new(a, json_instance(i));
-	json_object_set_new(o, "instances", a);
-	json_object_set_new(o, "next", json_null());
+	json_put(o, "instances", a);
+	json_put(o, "next", json_null());
 	answer_json(r, 200, o);
 }
 

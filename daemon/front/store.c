@@ -127,7 +127,10 @@ int store_open(const char *path, struct store **ret, struct err *e)
 		goto fail;
 	}
 	(void)sqlite3_busy_timeout(s->db, 2000);
-	if (store_exec(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", e) < 0 ||
+	if (store_exec(s,
+		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+		       " PRAGMA synchronous=FULL;",
+		       e) < 0 ||
 	    store_migrate(s, e) < 0)
 		goto fail;
 	*ret = s;

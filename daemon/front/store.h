@@ -1,6 +1,7 @@
 /*
  * What must survive: modules, their names, policies by digest, instances.
- * One SQLite file (WAL, synchronous=FULL); the tenant stands in every key.
+ * One SQLite file (WAL, synchronous=FULL), ours alone while it is open; the
+ * tenant stands in every key.
  * Knows columns and text; not JSON, not HTTP, not what a state means.
  */
 #ifndef FRONT_STORE_H

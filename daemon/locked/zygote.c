@@ -167,6 +167,13 @@ static void fill_memory(const struct vm_code *code, struct msg_zyg_ready *m)
 	}
 }
 
+static bool has_func(const struct zygote *z, const char *name)
+{
+	struct vm_extern x;
+
+	return vm_instance_export(z->guest.instance, name, strlen(name), &x) && x.kind == VM_FUNC;
+}
+
 static int say_ready(const struct zygote *z, const struct vm_code *code)
 {
 	struct msg_zyg_ready m = {
@@ -177,10 +184,9 @@ static int say_ready(const struct zygote *z, const struct vm_code *code)
 		.load_ns = now_ns(CLOCK_MONOTONIC) - z->born,
 		.build = WASMD_VERSION,
 	};
-	struct vm_extern start;
 
-	m.has_start = vm_instance_export(z->guest.instance, "_start", 6, &start) &&
-		      start.kind == VM_FUNC;
+	m.has_start = has_func(z, "_start");
+	m.has_initialize = has_func(z, "_initialize");
 	fill_memory(code, &m);
 	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_ready, &m, NULL, 0);
 }
@@ -245,14 +251,17 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
 {
+	static const int signals[] = {
+		[ZYG_WAKE] = SIGUSR1, [ZYG_PAUSE] = SIGSTOP, [ZYG_RESUME] = SIGCONT
+	};
 	struct inst *n = find(z, ask->seq);
 
 	if (n == NULL || n->pid == 0)
 		return; /* it ended meanwhile */
-	if (ask->how == ZYG_WAKE)
-		(void)kill(n->pid, SIGUSR1);
-	else
+	if (ask->how == ZYG_KILL)
 		end_inst(n, ask->cause < CAUSE_COUNT ? (enum cause)ask->cause : CAUSE_KILLED);
+	else if (ask->how < ARRAY_LEN(signals))
+		(void)kill(n->pid, signals[ask->how]);
 }
 
 static void reap(struct zygote *z)

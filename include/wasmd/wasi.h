@@ -53,6 +53,7 @@ struct wasi_config {
 	uint64_t clock_resolution; /* ns that clocks are coarsened to; 0: as they are */
 	uint64_t max_host_calls;   /* then VM_TRAP_LIMIT; 0: unlimited */
 	uint64_t max_output;       /* bytes to descriptors 1 and 2, then VM_TRAP_LIMIT; 0 */
+	uint64_t max_disk;         /* bytes written to files or set aside in them, then VM_TRAP_LIMIT; 0 */
 	uint32_t max_fds;          /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
 	bool random;               /* false: random_get is ENOSYS */
 	const _Atomic uint32_t *stop; /* not 0: blocking calls return and the guest traps */
@@ -66,7 +67,7 @@ struct wasi_usage {
 };
 
 /* Which limit ended the guest, when the trap was VM_TRAP_LIMIT. */
-enum wasi_limit { WASI_LIMIT_NONE, WASI_LIMIT_HOST_CALLS, WASI_LIMIT_OUTPUT };
+enum wasi_limit { WASI_LIMIT_NONE, WASI_LIMIT_HOST_CALLS, WASI_LIMIT_OUTPUT, WASI_LIMIT_DISK };
 
 MUST_CHECK int wasi_new(struct wasi **ret, struct err *e);
 struct wasi *wasi_free(struct wasi *w);

@@ -19,7 +19,7 @@ class Security(unittest.TestCase):
 
     def test_the_daemon_is_nobodys_deputy(self):
         if not AS_ROOT:
-            print('SKIP two-uids: needs root')
+            print('\nSKIP two-uids: needs root')
             return
         private = self.d.data / 'private'
         private.mkdir()
@@ -48,7 +48,7 @@ class Security(unittest.TestCase):
 
     def test_unmapped_uids_may_do_nothing(self):
         if not AS_ROOT:
-            print('SKIP unmapped-uid: needs root')
+            print('\nSKIP unmapped-uid: needs root')
             return
         for args in (('ps',), ('run', 'wc'), ('module', 'ls')):
             r = self.d.ctl(*args, user=64999)
@@ -57,7 +57,7 @@ class Security(unittest.TestCase):
 
     def test_ceiling(self):
         if not AS_ROOT:
-            print('SKIP ceiling: needs root')
+            print('\nSKIP ceiling: needs root')
             return
         r = self.d.ctl('run', '--rm', '-v', '/usr:/in:ro', 'hello', check=125)
         self.assertIn('/usr', r.err)
@@ -68,7 +68,7 @@ class Security(unittest.TestCase):
 
     def test_another_tenants_things_never_were(self):
         if not AS_ROOT:
-            print('SKIP tenants-apart: needs root')
+            print('\nSKIP tenants-apart: needs root')
             return
         self.d.ctl('run', '-d', '--name', 'mine', 'spin', check=0, user=TENANT_UID)
         mine = json.loads(self.d.ctl('inspect', 'mine', '-o', 'json', check=0, user=TENANT_UID).out)

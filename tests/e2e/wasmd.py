@@ -22,6 +22,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('WASMD_BUILD', ROOT / 'b-rel'))
 TENANT_UID, OTHER_UID = 65533, 65532
 AS_ROOT = os.getuid() == 0
+# Where guests are compiled to: beside the build, or, when that is another's, for ourselves.
+GUESTS = BUILD / 'guests'
+if not os.access(BUILD, os.W_OK):
+    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}'
 
 
 class Answer:
@@ -50,7 +54,7 @@ class UnixHTTP(http.client.HTTPConnection):
 
 def guest(name, *flags):
     """tests/guest/NAME.c as a wasm file, compiled once by clang."""
-    out = BUILD / 'guests' / f'{name}.wasm'
+    out = GUESTS / f'{name}.wasm'
     src = ROOT / 'tests' / 'guest' / f'{name}.c'
     if not out.exists() or out.stat().st_mtime < src.stat().st_mtime:
         out.parent.mkdir(exist_ok=True)

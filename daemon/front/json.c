@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/front/live.h"
+#include "daemon/front/restart.h"
 
 json_t *json_text(const char *s)
 {
@@ -165,6 +166,14 @@ static json_t *json_policy(const struct instance *i)
 	return o;
 }
 
+static json_t *json_restart(const struct instance *i)
+{
+	char text[RESTART_TEXT];
+
+	restart_text(&i->spec.restart, text);
+	return json_string_nocheck(text);
+}
+
 json_t *json_instance(const struct instance *i)
 {
 	json_t *o = json_object();
@@ -185,6 +194,9 @@ json_t *json_instance(const struct instance *i)
 	json_put(o, "exit", json_exit(i));
 	json_put(o, "usage", json_usage(&i->out->usage));
 	json_put(o, "denials", json_denials(i->out));
+	json_put(o, "restart", json_restart(i));
+	json_put(o, "restarts_at", json_time(restart_due(i)));
+	json_put(o, "starts", json_integer((json_int_t)i->starts));
 	json_put(o, "blocked", json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
 	return o;
 }
@@ -229,6 +241,10 @@ char *json_spec_write(const struct instance *i)
 	json_put(o, "policy", json_digest(i->spec.policy));
 	json_put(o, "policy_name", json_text(i->spec.policy_name));
 	json_put(o, "generation", json_integer((json_int_t)i->generation));
+	json_put(o, "starts", json_integer((json_int_t)i->starts));
+	json_put(o, "restart", json_restart(i));
+	json_put(o, "stdin_open", json_boolean(i->spec.stdin_open));
+	json_put(o, "reactor", json_boolean(i->spec.reactor));
 	return dump(o);
 }
 
@@ -333,6 +349,17 @@ static void read_outcome(const json_t *o, struct outcome *out)
 	read_denials(json_object_get(o, "denials"), out);
 }
 
+/* Records of older daemons have none of these. */
+static void read_manner(const json_t *o, struct spec *s)
+{
+	const char *restart = get_text(o, "restart");
+
+	if (restart == NULL || !restart_parse(restart, &s->restart))
+		s->restart.mode = RESTART_NO;
+	s->stdin_open = json_is_true(json_object_get(o, "stdin_open"));
+	s->reactor = json_is_true(json_object_get(o, "reactor"));
+}
+
 static int read_spec(const json_t *o, struct spec *s, struct err *e)
 {
 	const char *module = get_text(o, "module"), *policy = get_text(o, "policy");
@@ -344,6 +371,7 @@ static int read_spec(const json_t *o, struct spec *s, struct err *e)
 	s->policy_name = dup_text(o, "policy_name");
 	s->args = get_list(o, "args");
 	s->env = get_list(o, "env");
+	read_manner(o, s);
 	if (s->module_name == NULL)
 		s->module_name = strdup("");
 	return s->module_name == NULL || s->args == NULL || s->env == NULL ? err_nomem(e) : 0;
@@ -363,6 +391,7 @@ int json_instance_read(const struct store_instance *row, struct instance *ret, s
 		(void)err_set(e, ERR_IO, "its JSON is damaged");
 	else if (read_spec(spec, &ret->spec, e) == 0) {
 		ret->generation = (uint64_t)get_int(spec, "generation");
+		ret->starts = (uint64_t)get_int(spec, "starts");
 		read_outcome(outcome, ret->out);
 	}
 	if (e->code != 0) {

@@ -43,6 +43,8 @@ struct create_request {
 	json_t *doc;
 	const char *module, *name, *policy; /* name "", policy NULL when not given */
 	char **args, **env;		    /* env: "NAME=value" */
+	struct restart restart;
+	bool stdin_open, reactor;
 };
 
 MUST_CHECK int json_create_read(const char *text, size_t len, struct create_request *ret,

@@ -348,10 +348,10 @@ void session_offer(struct request *r, const struct instance *i)
 	struct session *s = NULL;
 	struct err e = { 0 };
 
-	if (i->state != INST_CREATED) {
+	if ((i->state & (INST_CREATED | INST_EXITED)) == 0) {
 		(void)err_set(&e, ERR_STATE, "instance %s is %s",
 			      i->name[0] != '\0' ? i->name : i->id, inst_state_text(i->state));
-		(void)err_hint(&e, "only a created one can be started");
+		(void)err_hint(&e, "only one that was created or has ended can be started");
 	} else {
 		s = calloc(1, sizeof(*s));
 	}

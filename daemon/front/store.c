@@ -151,6 +151,18 @@ struct store *store_close(struct store *s)
 	return NULL;
 }
 
+int store_begin(struct store *s, struct err *e)
+{
+	return store_exec(s, "BEGIN IMMEDIATE", e);
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+	if (store_exec(s, "COMMIT", e) < 0)
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return e->code;
+}
+
 /* The statement, reset and ready to bind; NULL latches the error. */
 static sqlite3_stmt *ready(struct store *s, enum statement n, struct err *e)
 {
@@ -259,7 +271,7 @@ int store_module_drop(struct store *s, const char *tenant, const uint8_t *digest
 {
 	static const enum statement both[] = { Q_NAME_DROP, Q_MODULE_DROP };
 
-	if (store_exec(s, "BEGIN IMMEDIATE", e) < 0)
+	if (store_begin(s, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
 		sqlite3_stmt *q = ready(s, both[i], e);

@@ -24,6 +24,10 @@ struct store;
 MUST_CHECK int store_open(const char *path, struct store **ret, struct err *e);
 struct store *store_close(struct store *s);
 
+/* Several changes as one. */
+MUST_CHECK int store_begin(struct store *s, struct err *e);
+MUST_CHECK int store_commit(struct store *s, struct err *e);
+
 struct store_module {
 	uint8_t digest[DIGEST_BYTES];
 	int64_t size, created, functions, imports, exports, memory_pages, memory_max_pages;

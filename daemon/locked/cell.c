@@ -13,6 +13,7 @@
 #include "wasmd/api.h"
 
 #define SCRATCH_FD  128		/* above every fixed number and what a message brings */
+#define AHEAD_FDS   192u	/* numbers there are before the task: those and their copies */
 #define SPARE_FDS   16u		/* held for a moment while a path is walked */
 #define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
 #define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
@@ -100,6 +101,41 @@ static int arrange_fds(const struct cell *c, struct ipc_msg *m)
 	return 0;
 }
 
+/* A low bound of descriptor numbers, until the policy's is set: none above it
+ * can have come when the table is looked at again. */
+static int few_fds(struct err *e)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return err_set(e, ERR_ISOLATION, "getrlimit: %s", strerror(errno));
+	lim.rlim_cur = lim.rlim_max < AHEAD_FDS ? lim.rlim_max : AHEAD_FDS;
+	if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return err_set(e, ERR_ISOLATION, "setrlimit: %s", strerror(errno));
+	return 0;
+}
+
+int cell_ahead(int channel, struct err *e)
+{
+	static const int keep[] = { 0, 1, 2, CELL_CHANNEL_FD };
+	static const struct confine_limit limits[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_MEMLOCK, 0 },
+	};
+	const struct confine how = {
+		.role = ROLE_WORKER,
+		.keep = keep,
+		.n_keep = ARRAY_LEN(keep),
+		.limits = limits,
+		.n_limits = ARRAY_LEN(limits),
+	};
+
+	if (dup2(channel, CELL_CHANNEL_FD) < 0)
+		return err_set(e, ERR_INTERNAL, "arranging descriptors: %s", strerror(errno));
+	return confine(&how, e) < 0 ? e->code : few_fds(e);
+}
+
 int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e)
 {
 	c->ask = m->body.zyg_start;
@@ -122,9 +158,6 @@ static size_t fill_limits(const struct cell *c, struct confine_limit *to)
 	uint64_t fds = l->fds != 0 && l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS;
 	size_t n = 0;
 
-	to[n++] = (struct confine_limit){ RLIMIT_CORE, 0 };
-	to[n++] = (struct confine_limit){ RLIMIT_NPROC, 0 };
-	to[n++] = (struct confine_limit){ RLIMIT_MEMLOCK, 0 };
 	to[n++] = (struct confine_limit){ RLIMIT_NOFILE,
 					  CELL_MOUNT_FD + c->ask.n_mounts + fds + SPARE_FDS };
 	if (l->disk != 0)
@@ -149,7 +182,7 @@ static size_t fill_rules(const struct cell *c, struct landlock_rule *to)
 	return n;
 }
 
-int cell_lock(struct cell *c, struct err *e)
+int cell_lock(struct cell *c, uint64_t *step_ns, struct err *e)
 {
 	struct landlock_rule rules[LIM_PREOPENS];
 	struct confine_limit limits[8];
@@ -170,6 +203,7 @@ int cell_lock(struct cell *c, struct err *e)
 		.domain = &domain,
 		.filter = policy_judge_seccomp(c->judge),
 		.degraded = c->ask.degraded,
+		.step_ns = step_ns,
 	};
 
 	for (size_t i = 0; i < how.n_keep; i++)
@@ -189,4 +223,15 @@ void cell_report_failure(const struct cell *c, const struct err *e)
 		       e->hint[0] != '\0' ? " (" : "", e->hint, e->hint[0] != '\0' ? ")" : "");
 	atomic_thread_fence(memory_order_release);
 	r->done = 1;
+}
+
+void cell_refuse(const struct ipc_msg *m, const struct err *e)
+{
+	struct cell c = { 0 };
+	struct err mine = { 0 };
+
+	if (m->n_fds <= FD_SLOT || map_slot(&c, m->fds[FD_SLOT], &mine) < 0)
+		return;
+	cell_report_failure(&c, e);
+	(void)munmap(c.slot, SLOT_BYTES);
 }

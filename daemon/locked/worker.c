@@ -235,7 +235,8 @@ static void on_wake(int sig)
 	(void)sig;
 }
 
-static int prepare(struct worker *w, struct err *e)
+/* All that asks for no task. */
+static int ahead(int channel, struct err *e)
 {
 	struct sigaction wake = { .sa_handler = on_wake };
 	sigset_t held;
@@ -245,26 +246,48 @@ static int prepare(struct worker *w, struct err *e)
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigaction(SIGUSR1, &wake, NULL);
 	(void)sigprocmask(SIG_SETMASK, &held, NULL);
-	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
-		return e->code;
-	return cell_lock(&w->cell, e);
+	return cell_ahead(channel, e);
 }
 
-_Noreturn void worker_run(const struct guest *g, struct ipc_msg *m)
+/* The slot comes first: from then on a failure can be told. */
+static void furnish(struct worker *w, struct ipc_msg *m, uint64_t woken, struct err *e)
+{
+	int r = cell_furnish(&w->cell, m, e);
+	uint64_t *at;
+
+	if (w->cell.slot == NULL)
+		return;
+	w->ctl = slot_ctl(w->cell.slot);
+	at = w->ctl->report.step_ns;
+	at[STEP_TAKEN] = w->cell.ask.taken_ns;
+	at[STEP_WOKEN] = woken;
+	at[STEP_FURNISHED] = now_ns(CLOCK_MONOTONIC);
+	if (r < 0)
+		return;
+	w->audit = slot_audit(w->cell.slot);
+	w->output = slot_output(w->cell.slot);
+	w->gate = (struct gate){ judge, w, policy_judge_refused(w->cell.judge),
+				 policy_judge_paths(w->cell.judge) };
+	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
+		return;
+	at[STEP_PREPARED] = now_ns(CLOCK_MONOTONIC);
+	(void)!cell_lock(&w->cell, at, e);
+}
+
+_Noreturn void worker_run(const struct guest *g, int channel)
 {
 	struct worker w = { .guest = g, .cell = { .code = g->module_len } };
 	struct vm_trap_info trap = { 0 };
-	struct err e = { 0 };
+	struct err early = { 0 }, e = { 0 };
 	uint32_t status = 0;
+	struct ipc_msg m;
 
-	if (cell_furnish(&w.cell, m, &e) == 0) {
-		w.ctl = slot_ctl(w.cell.slot);
-		w.audit = slot_audit(w.cell.slot);
-		w.output = slot_output(w.cell.slot);
-		w.gate = (struct gate){ judge, &w, policy_judge_refused(w.cell.judge),
-					policy_judge_paths(w.cell.judge) };
-		(void)prepare(&w, &e);
-	}
+	(void)!ahead(channel, &early);
+	if (ipc_recv(CELL_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m) != 1)
+		_exit(0); /* nobody needs it any more */
+	furnish(&w, &m, now_ns(CLOCK_MONOTONIC), &e);
+	if (early.code != 0)
+		e = early;
 	if (e.code == 0) {
 		w.ctl->report.first_ns = now_ns(CLOCK_MONOTONIC);
 		(void)!wasi_run(g->wasi, g->store, g->instance, &trap, &status, &e);

@@ -18,8 +18,6 @@
 #define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
 #define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
 
-enum { FD_POLICY, FD_TASK, FD_SLOT, FD_DOORBELL, FD_STREAMS };
-
 static size_t n_streams(const struct msg_zyg_start *ask)
 {
 	size_t n = 0;
@@ -56,20 +54,32 @@ static int map_slot(struct cell *c, int fd, struct err *e)
 	return 0;
 }
 
+/* Verified here, unless the zygote did so before. */
+static int verify_policy(struct cell *c, int fd, size_t len, struct err *e)
+{
+	void *p;
+
+	c->judge = c->known != NULL ? known_find(c->known, fd, len) : NULL;
+	if (c->judge != NULL)
+		return 0;
+	p = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_PEER, "the policy image: %s", strerror(errno));
+	if (policy_load(p, len, &c->judge, e) < 0)
+		return err_prefix(e, "loading the policy");
+	return 0;
+}
+
 static int load_policy(struct cell *c, int fd, struct err *e)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
-	void *p;
 
 	if (seals < 0 || (seals & F_SEAL_WRITE) == 0 || fstat(fd, &st) < 0 || st.st_size <= 0 ||
 	    st.st_size > LIM_POLICY_IMAGE)
 		return err_set(e, ERR_PEER, "the policy image is no sealed memfd");
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_set(e, ERR_PEER, "the policy image: %s", strerror(errno));
-	if (policy_load(p, (size_t)st.st_size, &c->judge, e) < 0)
-		return err_prefix(e, "loading the policy");
+	if (verify_policy(c, fd, (size_t)st.st_size, e) < 0)
+		return e->code;
 	if (policy_judge_n_mounts(c->judge) != c->ask.n_mounts)
 		return err_set(e, ERR_PEER, "the policy has %zu mounts, the start message %u",
 			       policy_judge_n_mounts(c->judge), c->ask.n_mounts);

@@ -6,10 +6,14 @@
 #define DAEMON_LOCKED_CELL_H
 
 #include "daemon/ipc.h"
+#include "daemon/locked/known.h"
 #include "daemon/locked/landlock.h"
 #include "daemon/slot.h"
 #include "daemon/task.h"
 #include "wasmd/policy.h"
+
+/* The first descriptors of a start message. */
+enum { FD_POLICY, FD_TASK, FD_SLOT, FD_DOORBELL, FD_STREAMS };
 
 enum {
 	CELL_CHANNEL_FD = 3,  /* before the task: where it comes from */
@@ -21,8 +25,9 @@ struct cell {
 	struct msg_zyg_start ask;
 	struct policy_judge *judge;
 	struct task task;
-	void *slot;  /* NULL until it is mapped: nobody can be told why */
-	size_t code; /* bytes of the module, for the bound on memory */
+	void *slot;		   /* NULL until it is mapped: nobody can be told why */
+	const struct known *known; /* policies that need no verifying, or NULL */
+	size_t code;		   /* bytes of the module, for the bound on memory */
 };
 
 /* What needs no task yet: @channel becomes CELL_CHANNEL_FD, all else but the

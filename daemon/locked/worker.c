@@ -276,7 +276,7 @@ static void furnish(struct worker *w, struct ipc_msg *m, uint64_t woken, struct 
 
 _Noreturn void worker_run(const struct guest *g, int channel)
 {
-	struct worker w = { .guest = g, .cell = { .code = g->module_len } };
+	struct worker w = { .guest = g, .cell = { .known = &g->known, .code = g->module_len } };
 	struct vm_trap_info trap = { 0 };
 	struct err early = { 0 }, e = { 0 };
 	uint32_t status = 0;

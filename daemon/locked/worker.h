@@ -6,6 +6,7 @@
 #define DAEMON_LOCKED_WORKER_H
 
 #include "daemon/ipc.h"
+#include "daemon/locked/known.h"
 #include "wasmd/vm.h"
 #include "wasmd/wasi.h"
 
@@ -15,6 +16,7 @@ struct guest {
 	struct vm_instance *instance;
 	struct wasi *wasi;
 	size_t module_len;
+	struct known known; /* policies */
 };
 
 /* In a fresh child: shuts itself in as far as it can without a task, waits for

@@ -260,6 +260,8 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 	}
 	started.pid = n->pid;
 	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+	if (m->n_fds > FD_POLICY) /* for the spares to come */
+		known_learn(&z->guest.known, m->fds[FD_POLICY]);
 }
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)

@@ -27,12 +27,31 @@ static size_t n_streams(const struct msg_zyg_start *ask)
 	return n;
 }
 
+static size_t n_calls(const struct msg_zyg_start *ask)
+{
+	return (ask->flags & START_CALL) != 0;
+}
+
+/* All numbers below it, and no others, stay open. */
+static size_t n_fixed(const struct cell *c)
+{
+	return CELL_MOUNT_FD + (size_t)c->ask.n_mounts + n_calls(&c->ask);
+}
+
+int cell_call_fd(const struct cell *c)
+{
+	return n_calls(&c->ask) != 0 ? CELL_MOUNT_FD + c->ask.n_mounts : -1;
+}
+
 static int check_ask(const struct msg_zyg_start *ask, uint32_t n_fds, struct err *e)
 {
 	for (int i = 0; i < 3; i++)
 		if (ask->stream[i] > STREAM_RING)
 			return err_set(e, ERR_PEER, "stream %d is of unknown kind", i);
-	if (ask->n_mounts > LIM_PREOPENS || n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts)
+	if ((ask->flags & ~(uint64_t)START_CALL) != 0)
+		return err_set(e, ERR_PEER, "the start message asks for what is not known");
+	if (ask->n_mounts > LIM_PREOPENS ||
+	    n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts + n_calls(ask))
 		return err_set(e, ERR_PEER, "the start message has %u descriptors", n_fds);
 	return 0;
 }
@@ -108,6 +127,8 @@ static int arrange_fds(const struct cell *c, struct ipc_msg *m)
 	for (int i = 0; i < c->ask.n_mounts; i++)
 		if (dup2(m->fds[next++], CELL_MOUNT_FD + i) < 0)
 			return -1;
+	if (cell_call_fd(c) >= 0 && dup2(m->fds[next], cell_call_fd(c)) < 0)
+		return -1;
 	return 0;
 }
 
@@ -168,8 +189,7 @@ static size_t fill_limits(const struct cell *c, struct confine_limit *to)
 	uint64_t fds = l->fds != 0 && l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS;
 	size_t n = 0;
 
-	to[n++] = (struct confine_limit){ RLIMIT_NOFILE,
-					  CELL_MOUNT_FD + c->ask.n_mounts + fds + SPARE_FDS };
+	to[n++] = (struct confine_limit){ RLIMIT_NOFILE, n_fixed(c) + fds + SPARE_FDS };
 	if (l->disk != 0)
 		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, l->disk };
 	if (c->ask.cpu_ns != 0)
@@ -196,7 +216,7 @@ int cell_lock(struct cell *c, uint64_t *step_ns, struct err *e)
 {
 	struct landlock_rule rules[LIM_PREOPENS];
 	struct confine_limit limits[8];
-	int keep[CELL_MOUNT_FD + LIM_PREOPENS];
+	int keep[CELL_MOUNT_FD + LIM_PREOPENS + 1];
 	struct landlock_domain domain = {
 		.fs = policy_judge_landlock_handled(c->judge),
 		.net = LL_NET_TCP,
@@ -207,7 +227,7 @@ int cell_lock(struct cell *c, uint64_t *step_ns, struct err *e)
 	struct confine how = {
 		.role = ROLE_WORKER,
 		.keep = keep,
-		.n_keep = CELL_MOUNT_FD + (size_t)c->ask.n_mounts,
+		.n_keep = n_fixed(c),
 		.limits = limits,
 		.n_limits = fill_limits(c, limits),
 		.domain = &domain,

@@ -18,7 +18,7 @@ enum { FD_POLICY, FD_TASK, FD_SLOT, FD_DOORBELL, FD_STREAMS };
 enum {
 	CELL_CHANNEL_FD = 3,  /* before the task: where it comes from */
 	CELL_DOORBELL_FD = 3, /* after the standard streams */
-	CELL_MOUNT_FD,	      /* the first of the mounts */
+	CELL_MOUNT_FD,	      /* the first of the mounts; after the last, the call channel */
 };
 
 struct cell {
@@ -37,6 +37,9 @@ MUST_CHECK int cell_ahead(int channel, struct err *e);
 /* Takes the message's descriptors to their fixed numbers, maps and checks what
  * they carry. After a failure the process can only report and end. */
 MUST_CHECK int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e);
+
+/* The call channel, or -1 for a command. */
+int cell_call_fd(const struct cell *c);
 
 /* Closes everything else and shuts the door: limits, domain, filter. @step_ns:
  * slot_report's, or NULL. */

@@ -50,6 +50,15 @@ def with_daemon():
     return d
 
 
+def steps():
+    out = subprocess.run([BUILD / 'bench/bench-start', BUILD / 'daemon/wasmd-zygote',
+                          guest('hello')], check=True, capture_output=True, text=True).stdout
+    print(f'{"of it, behind the front, step by step":56}{"p50":>10}{"p99":>10}')
+    for line in out.splitlines():
+        p50, p99, what = line.split(' ', 2)
+        print(f'  {what:54}{float(p50):10.1f}{float(p99):10.1f}')
+
+
 def start():
     d = with_daemon()
     try:
@@ -66,9 +75,10 @@ def start():
     print(f'{"a start, microseconds":42}{"p50":>10}{"p99":>10}')
     print(f'{"bare fork + pipe wake-up":42}{fork50:10.1f}{fork99:10.1f}')
     print(f'{"request received to first guest instruction":42}{s50:10.1f}{s99:10.1f}')
-    bar('start.warm_p50_over_fork', round(ratio, 2))
+    bar('start.warm_p50_over_fork', round(ratio, 2), 4)
     bar('start.warm_p50_us', s50)
     bar('start.warm_p99_us', s99)
+    steps()
 
 
 def resident_mib(d):

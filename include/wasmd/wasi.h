@@ -88,6 +88,14 @@ MUST_CHECK int wasi_configure(struct wasi *w, const struct wasi_config *c, struc
 MUST_CHECK int wasi_run(struct wasi *w, struct vm_store *s, struct vm_instance *i,
 			struct vm_trap_info *trap, uint32_t *ret_status, struct err *e);
 
+/* A reactor's beginning: start function, then `_initialize` if exported. Its
+ * exports are then called with vm_call. */
+MUST_CHECK int wasi_initialize(struct wasi *w, struct vm_store *s, struct vm_instance *i,
+			       struct vm_trap_info *trap, struct err *e);
+
+/* What the guest gave to proc_exit, after VM_TRAP_EXIT; else 0. */
+uint32_t wasi_exit_status(const struct wasi *w);
+
 struct wasi_usage wasi_usage(const struct wasi *w);
 enum wasi_limit wasi_limit_hit(const struct wasi *w);
 

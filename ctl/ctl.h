@@ -98,8 +98,10 @@ int show_done(const struct ctl *ctl, const json_t *object, const char *text, str
 /* ---- job.c: what run and create share --------------------------------------- */
 
 struct policy_flags {
-	struct opt_list mounts, envs;
-	const char *fuel, *cpu, *wall, *memory;
+	struct opt_list mounts, tmpfs, envs, secrets;
+	const char *fuel, *cpu, *wall, *memory, *stack, *disk, *output, *fds, *host_calls;
+	const char *clock_resolution;
+	bool no_random;
 };
 
 struct job {
@@ -137,7 +139,7 @@ void policy_place(const char *file, struct err *e);
 MUST_CHECK int policy_env(const struct policy_flags *f, const char *text, size_t len,
 			  json_t **ret_env, struct err *e);
 /* "5e9", "5000000000" -> a whole number. */
-MUST_CHECK int policy_fuel(const char *text, json_int_t *ret, struct err *e);
+MUST_CHECK int policy_count(const char *flag, const char *text, json_int_t *ret, struct err *e);
 
 /* ---- follow.c --------------------------------------------------------------- */
 

@@ -28,6 +28,23 @@
 	{ 0,   OPT_TEXT, "wall",   "TIME", "how long it may take (10s)", JOB(flags.wall) },   \
 	{ 0,   OPT_TEXT, "memory", "SIZE", "how much memory it may have (64MiB)",             \
 	  JOB(flags.memory) },                                                                \
+	{ 0,   OPT_TEXT, "stack",  "SIZE", "how deep it may recurse (1MiB)",                  \
+	  JOB(flags.stack) },                                                                 \
+	{ 0,   OPT_TEXT, "disk",   "SIZE", "how much it may write to files (10MiB)",          \
+	  JOB(flags.disk) },                                                                  \
+	{ 0,   OPT_TEXT, "output", "SIZE", "how much it may print (1MiB)",                    \
+	  JOB(flags.output) },                                                                \
+	{ 0,   OPT_TEXT, "fds",    "N", "how many descriptors it may have open (64)",         \
+	  JOB(flags.fds) },                                                                   \
+	{ 0,   OPT_TEXT, "host-calls", "N", "how many calls it may make (1e6)",               \
+	  JOB(flags.host_calls) },                                                            \
+	{ 0,   OPT_LIST, "tmpfs",  "GUEST:SIZE", "grant an empty directory in memory",        \
+	  JOB(flags.tmpfs) },                                                                 \
+	{ 0,   OPT_LIST, "secret", "ENV=NAME", "set a variable to a secret that the daemon keeps", \
+	  JOB(flags.secrets) },                                                               \
+	{ 0,   OPT_TEXT, "clock-resolution", "TIME", "show it coarser clocks (1ms)",          \
+	  JOB(flags.clock_resolution) },                                                      \
+	{ 0,   OPT_FLAG, "no-random", NULL, "give it no random bytes", JOB(flags.no_random) },\
 	{ 0,   OPT_FLAG, "print-policy", NULL,                                                \
 	  "print the policy these flags make, and do no more", JOB(print_policy) }
 
@@ -48,7 +65,9 @@ const struct opt opts_run[] = {
 void job_done(struct job *j)
 {
 	free(j->flags.mounts.at);
+	free(j->flags.tmpfs.at);
 	free(j->flags.envs.at);
+	free(j->flags.secrets.at);
 }
 
 int api_path(const char *kind, const char *ref, const char *tail, char **ret, struct err *e)

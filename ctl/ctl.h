@@ -43,7 +43,7 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_logs[], opts_rm[], opts_load[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -82,10 +82,12 @@ struct view {
 	void (*row)(struct table *t, const json_t *object);
 	const char *(*name)(const json_t *object);
 };
-extern const struct view view_instances, view_modules;
+extern const struct view view_instances, view_stats, view_modules;
 
 const char *show_text(const json_t *object, const char *key); /* "" when missing */
 int64_t show_number(const json_t *object, const char *key);   /* 0 when missing */
+/* Whether a call of it waits for its output to be read. */
+bool show_blocked(const json_t *instance);
 int show_json(const json_t *j, bool lines, struct err *e);
 /* A list's answer in the form asked for. */
 int show_list(const struct ctl *ctl, const json_t *answer, const struct view *v, struct err *e);
@@ -107,9 +109,11 @@ struct policy_flags {
 struct job {
 	struct policy_flags flags;
 	const char *name, *policy; /* the policy's file */
-	bool print_policy;
+	const char *restart;
+	bool print_policy, interactive, reactor;
+	bool open_stdin; /* the daemon keeps its standard input open for attach */
 	/* Of run only. */
-	bool detach, interactive, rm;
+	bool detach, terminal, rm;
 	const char *status_fd;
 };
 

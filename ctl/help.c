@@ -180,7 +180,7 @@ static void list_verb(const struct verb *v)
 	list_options(v->opts);
 	list_options(opts_common);
 	printf("\"; ");
-	if (strncmp(v->args, "NAME", 4) == 0)
+	if (strncmp(v->args + (v->args[0] == '['), "NAME", 4) == 0)
 		printf("names='ps -a' ");
 	else if (strncmp(v->args, "MODULE", 6) == 0)
 		printf("names='module ls' files=1 ");

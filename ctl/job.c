@@ -45,6 +45,12 @@
 	{ 0,   OPT_TEXT, "clock-resolution", "TIME", "show it coarser clocks (1ms)",          \
 	  JOB(flags.clock_resolution) },                                                      \
 	{ 0,   OPT_FLAG, "no-random", NULL, "give it no random bytes", JOB(flags.no_random) },\
+	{ 'i', OPT_FLAG, "interactive", NULL,                                                 \
+	  "keep its standard input open for attach (run has it anyway, unless -d)",           \
+	  JOB(interactive) },                                                                 \
+	{ 0,   OPT_TEXT, "restart", "WHEN", "no, on-failure[:N] or always", JOB(restart) },   \
+	{ 0,   OPT_FLAG, "reactor", NULL, "serve calls of its exports until it is stopped",   \
+	  JOB(reactor) },                                                                     \
 	{ 0,   OPT_FLAG, "print-policy", NULL,                                                \
 	  "print the policy these flags make, and do no more", JOB(print_policy) }
 
@@ -52,8 +58,8 @@ const struct opt opts_create[] = { JOB_ROWS, OPT_END };
 const struct opt opts_run[] = {
 	{ 'd', OPT_FLAG, "detach", NULL, "print the instance's id and leave it running",
 	  JOB(detach) },
-	{ 'i', OPT_FLAG, "interactive", NULL, "pass standard input (it always is, unless -d)",
-	  JOB(interactive) },
+	{ 't', OPT_FLAG, "tty", NULL, "insist that standard input is a terminal",
+	  JOB(terminal) },
 	{ 0,   OPT_FLAG, "rm", NULL, "forget the instance when it has ended", JOB(rm) },
 	{ 0,   OPT_TEXT, "status-fd", "N", "write the ended instance as JSON to descriptor N",
 	  JOB(status_fd) },
@@ -223,6 +229,37 @@ static int fill_policy(json_t *body, const struct job *j, const char *text, size
 		       : err_set(e, ERR_POLICY, "the policy is not UTF-8");
 }
 
+static int check_restart(const char *when, struct err *e)
+{
+	size_t n = strlen("on-failure");
+	bool counted = strncmp(when, "on-failure:", n + 1) == 0;
+	const char *times = counted ? when + n + 1 : "1";
+
+	if (strcmp(when, "no") == 0 || strcmp(when, "always") == 0 ||
+	    strcmp(when, "on-failure") == 0 ||
+	    (counted && times[0] != '\0' && times[strspn(times, "0123456789")] == '\0'))
+		return 0;
+	err_set(e, ERR_USAGE, "--restart: \"%s\" is not no, on-failure, on-failure:N or always",
+		when);
+	return err_hint(e, "on-failure:3 starts it again three times at most");
+}
+
+/* Keys that are sent only when they are asked for: an older daemon knows none. */
+static int fill_life(json_t *body, const struct job *j, struct err *e)
+{
+	int bad = 0;
+
+	if (j->restart != NULL && check_restart(j->restart, e) != 0)
+		return e->code;
+	if (j->restart != NULL)
+		bad |= json_object_set_new(body, "restart", json_string(j->restart));
+	if (j->open_stdin)
+		bad |= json_object_set_new(body, "stdin", json_string("open"));
+	if (j->reactor)
+		bad |= json_object_set_new(body, "reactor", json_true());
+	return bad == 0 ? 0 : err_nomem(e);
+}
+
 static int fill_body(json_t *body, const struct job *j, const char *policy, size_t len, int argc,
 		     char **argv, struct err *e)
 {
@@ -230,7 +267,7 @@ static int fill_body(json_t *body, const struct job *j, const char *policy, size
 		return e->code;
 	if (j->name != NULL && json_object_set_new(body, "name", json_string(j->name)) != 0)
 		return err_set(e, ERR_USAGE, "--name is not UTF-8");
-	return 0;
+	return fill_life(body, j, e);
 }
 
 static int send_create(struct ctl *ctl, json_t *body, const char *module, json_t **ret,

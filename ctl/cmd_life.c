@@ -141,15 +141,19 @@ int cmd_resume(struct ctl *ctl, int argc, char **argv, struct err *e)
 	return simply(ctl, argc, argv, "/resume", e);
 }
 
+/* Survives a restart of the daemon's front. */
 static int wait_one(struct ctl *ctl, const char *name, const char *tail, struct err *e)
 {
 	CLEANUP(free_p) char *path = NULL;
+	unsigned tries = 0;
 	json_t *instance;
 	char status[16];
 
-	if (api_path("instances", name, tail, &path, e) != 0 ||
-	    client_post(ctl->client, path, NULL, &instance, e) != 0)
+	if (api_path("instances", name, tail, &path, e) != 0)
 		return e->code;
+	while (client_post(ctl->client, path, NULL, &instance, e) != 0)
+		if (!ctl_again(ctl, &tries, e))
+			return e->code;
 	(void)snprintf(status, sizeof(status), "%d", follow_status(instance));
 	(void)show_done(ctl, instance, ctl->form == FORM_NAME ? name : status, e);
 	json_decref(instance);

@@ -43,7 +43,7 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -62,6 +62,16 @@ void ctl_patient(struct ctl *ctl);
 void ctl_complain(const struct ctl *ctl, const struct err *e);
 /* "10s", "500ms", "1.5m", "2" (seconds). */
 MUST_CHECK int ctl_duration(const char *option, const char *text, unsigned *ret_ms, struct err *e);
+
+/* ---- again.c ------------------------------------------------------------- */
+
+/* After a failed request: whether to make it once more, since only the
+ * connection failed. Then @e is clear and some time has gone by. *tries counts. */
+bool ctl_again(const struct ctl *ctl, unsigned *tries, struct err *e);
+/* Seconds since 1970 as an RFC 3339 time. */
+void ctl_time(int64_t seconds, char *buf, size_t size);
+/* The value of --since as such a time. */
+MUST_CHECK int ctl_since(const char *text, char *buf, size_t size, struct err *e);
 
 /* ---- help.c -------------------------------------------------------------- */
 
@@ -125,6 +135,9 @@ MUST_CHECK int job_create(struct ctl *ctl, const struct job *j, int argc, char *
 MUST_CHECK int module_upload(struct ctl *ctl, const char *file, const char *name, json_t **ret,
 			     struct err *e);
 
+/* @before?KEY=VALUE&..., escaped and to be freed; pairs without a value are left out. */
+MUST_CHECK int query_string(const char *const (*pairs)[2], size_t n, const char *before,
+			    char **ret, struct err *e);
 /* "/v1/KIND/REF" and @tail, to be freed. */
 MUST_CHECK int api_path(const char *kind, const char *ref, const char *tail, char **ret,
 			struct err *e);

@@ -87,6 +87,30 @@ int api_path(const char *kind, const char *ref, const char *tail, char **ret, st
 	return 0;
 }
 
+int query_string(const char *const (*pairs)[2], size_t n, const char *before, char **ret,
+		 struct err *e)
+{
+	size_t size;
+	FILE *f = open_memstream(ret, &size);
+	const char *sep = "?";
+	int bad = 0;
+
+	if (f == NULL)
+		return err_nomem(e);
+	(void)fputs(before, f);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(free_p) char *safe = NULL;
+
+		if (pairs[i][1] == NULL)
+			continue;
+		safe = client_escape(pairs[i][1]);
+		bad |= safe == NULL;
+		(void)fprintf(f, "%s%s=%s", sep, pairs[i][0], safe != NULL ? safe : "");
+		sep = "&";
+	}
+	return fclose(f) == 0 && !bad ? 0 : err_nomem(e);
+}
+
 /* ---- modules ------------------------------------------------------------ */
 
 static bool is_file(const char *module)

@@ -2,6 +2,7 @@
 """wasmctl without a daemon: what it decides alone, and how it behaves towards
 a daemon that this test plays, byte by byte."""
 import array
+import calendar
 import json
 import os
 import pty
@@ -540,6 +541,90 @@ class Played(unittest.TestCase):
             os.close(slave)
             self.assertEqual(os.read(master, 999), b"a\\x1b[31mb\\xff\r\n\\u{202e}\r\n")
             os.close(master)
+
+    def test_logs_queries(self):
+        got = answer(200, b"x\n")
+        for args, query in ((["-t", "-n", "5"], "?tail=5&timestamps=1"),
+                            (["--since", "2026-11-22T10:00:00Z"],
+                             "?since=2026-11-22T10:00:00Z"),
+                            (["-f", "--stream", "stderr"], "?stream=stderr&follow=1")):
+            with Fake({"GET /v1/instances/x/logs" + query: got}) as f:
+                r = ctl("logs", *args, "x", sock=f.path)
+                self.assertEqual((r.stdout, r.stderr), (b"x\n", b""))
+        with Fake({}) as f:
+            ctl("logs", "--since", "10m", "x", sock=f.path)
+            since = f.asked[0][0].split("=")[1]
+            ago = time.time() - calendar.timegm(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ"))
+            self.assertTrue(595 < ago < 660, since)
+            r = ctl("logs", "--since", "lunch", "x", sock=f.path)
+            self.assertIn('--since: "lunch" is not a time', r.stderr.decode())
+            r = ctl("logs", "--tail", "-1", "x", sock=f.path)
+            self.assertIn("--tail: ", r.stderr.decode())
+
+    def broken(self, *pieces):
+        """A route that ends early all but the last time: with a piece each."""
+        pieces = list(pieces)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+        def route(conn):
+            data = pieces.pop(0)
+            conn.sendall(head + (b"%x\r\n%s\r\n" % (len(data), data) if data else b"") +
+                         (b"" if pieces else b"0\r\n\r\n"))
+            return False
+
+        return route
+
+    def test_follow_through_a_restart(self):
+        whole = self.broken(b"one\ntw", b"", b"one\ntwo\nthree\n", b"one\ntwo\nthree\nfour\n")
+        with Fake({"GET /v1/instances/x/logs?follow=1": whole}) as f:
+            r = ctl("logs", "-f", "x", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout, r.stderr), (0, b"one\ntwo\nthree\nfour\n", b""))
+            self.assertEqual(len(f.asked), 4)
+        with Fake({"GET /v1/instances/x/logs": self.broken(b"one\n", b"one\n")}) as f:
+            self.assertEqual(ctl("logs", "x", sock=f.path).returncode, 125)
+
+        def gone(conn):
+            return False
+
+        left = [gone, gone, answer(200, instance("exited", 7))]
+
+        def wait(conn):
+            reply = left.pop(0)
+            if callable(reply):
+                return reply(conn)
+            conn.sendall(reply)
+            return True
+
+        with Fake({"POST /v1/instances/x/wait": wait}) as f:
+            self.assertEqual(ctl("wait", "x", sock=f.path).stdout, b"7\n")
+            self.assertEqual(len(f.asked), 3)
+
+    def test_patience_ends(self):
+        with Fake({"POST /v1/instances/x/wait": lambda conn: False}) as f:
+            began = time.time()
+            r = ctl("wait", "x", sock=f.path)
+            self.assertEqual(r.returncode, 125)
+            self.assertTrue(3 < time.time() - began < 20)
+
+    def test_events(self):
+        def line(at, name):
+            return json.dumps({"time": at, "event": "started", "instance":
+                               {"name": name, "id": ID}, "n": 3}).encode() + b"\n"
+
+        first, second = line("2026-01-01T00:00:01Z", "a\x1b[2J\u202e"), line("2026-01-01T00:00:02Z", "b")
+        with Fake({"GET /v1/events": answer(200, first + second)}) as f:
+            out = ctl("events", sock=f.path).stdout.decode().splitlines()
+            self.assertEqual(out[0], "2026-01-01T00:00:01Z started name=a\\x1b[2J\\u{202e} "
+                                     f"id={ID} n=3")
+            out = ctl("events", "-o", "jsonl", sock=f.path).stdout.splitlines()
+            self.assertEqual([json.loads(x) for x in out], [json.loads(first), json.loads(second)])
+        with Fake({"GET /v1/events?follow=1&since=2026-01-01T00:00:01Z":
+                       answer(200, first + second)}) as f:
+            f.routes["GET /v1/events?follow=1"] = self.broken(first + second[:9], b"")
+            out = ctl("events", "-f", sock=f.path).stdout.decode().splitlines()
+            self.assertEqual([x.split()[0][-3:] for x in out], ["01Z", "02Z"])
+        with Fake({"GET /v1/events": answer(200, b"{]\n")}) as f:
+            self.assertIn(b"not JSON", ctl("events", sock=f.path).stderr)
 
     def test_life(self):
         done = answer(200, instance("exited", 300))

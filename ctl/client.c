@@ -77,8 +77,10 @@ static int open_connection(struct client *c, struct err *e)
 		return err_set(e, ERR_IO, "socket: %s", strerror(errno));
 	memcpy(addr.sun_path, c->path, sizeof(c->path));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0)
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		c->lost = errno == ENOENT || errno == ECONNREFUSED;
 		return connect_failed(c, errno, e);
+	}
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 		return err_set(e, ERR_IO, "socket: %s", strerror(errno));
 	c->fd = fd_take(&fd);
@@ -128,9 +130,10 @@ static ssize_t fill(void *arg, void *buf, size_t n, struct err *e)
 	for (;;) {
 		ssize_t r = recv(c->fd, buf, n, 0);
 
+		c->lost = r == 0 || (r < 0 && errno == ECONNRESET);
 		if (r >= 0)
 			return r;
-		if (errno == ECONNRESET)
+		if (c->lost)
 			return 0;
 		if (errno == EAGAIN) {
 			if (client_wait(c->fd, POLLIN, c->timeout_ms, &got, e) != 0)
@@ -286,6 +289,7 @@ int client_put(struct client *c, const struct client_request *rq, const char *ex
 	uint64_t length;
 	bool sized = known_length(rq, &length), early = false;
 
+	c->lost = false;
 	if (ready_connection(c, e) != 0)
 		return e->code;
 	if (put_head(c, rq, extra, sized, length, &early, e) != 0 ||
@@ -542,4 +546,9 @@ const char *client_socket(const struct client *c)
 void client_set_timeout(struct client *c, unsigned timeout_ms)
 {
 	c->timeout_ms = timeout_ms;
+}
+
+bool client_lost(const struct client *c)
+{
+	return c->lost;
 }

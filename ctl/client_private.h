@@ -12,6 +12,7 @@
 
 struct client {
 	int fd; /* -1: connects when it is next used */
+	bool lost; /* the connection could not be made, or ended early */
 	unsigned timeout_ms;
 	char *tenant;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];

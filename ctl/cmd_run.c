@@ -13,6 +13,7 @@ int cmd_create(struct ctl *ctl, int argc, char **argv, struct err *e)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
+	j.open_stdin = j.interactive;
 	if (job_create(ctl, &j, n, argv, &instance, e) != 0)
 		return e->code;
 	if (instance != NULL)
@@ -41,9 +42,12 @@ static int status_fd(const struct job *j, int *ret, struct err *e)
 
 static int check_run(const struct job *j, struct err *e)
 {
-	if (j->detach && j->interactive)
-		return err_set(e, ERR_USAGE,
-			       "-d and -i: a detached instance has no standard input");
+	if (j->terminal && j->detach)
+		return err_set(e, ERR_USAGE, "-d and -t: a detached instance has no terminal");
+	if (j->terminal && !isatty(STDIN_FILENO))
+		return err_set(e, ERR_USAGE, "-t: standard input is not a terminal");
+	if (j->restart != NULL && !j->detach)
+		return err_set(e, ERR_USAGE, "--restart: only what is detached (-d) is restarted");
 	if (j->detach && j->rm)
 		return err_set(e, ERR_USAGE, "-d and --rm: nobody would be there to forget it");
 	if (j->detach && j->status_fd != NULL)
@@ -120,6 +124,7 @@ int cmd_run(struct ctl *ctl, int argc, char **argv, struct err *e)
 		return r < 0 ? r : 0;
 	if (check_run(&j, e) != 0 || status_fd(&j, &fd, e) != 0)
 		return e->code;
+	j.open_stdin = j.interactive && j.detach;
 	if (!j.detach && !j.print_policy)
 		follow_block_signals();
 	if (job_create(ctl, &j, n, argv, &instance, e) != 0)

@@ -43,7 +43,7 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_logs[], opts_rm[], opts_load[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -62,6 +62,16 @@ void ctl_patient(struct ctl *ctl);
 void ctl_complain(const struct ctl *ctl, const struct err *e);
 /* "10s", "500ms", "1.5m", "2" (seconds). */
 MUST_CHECK int ctl_duration(const char *option, const char *text, unsigned *ret_ms, struct err *e);
+
+/* ---- again.c ------------------------------------------------------------- */
+
+/* After a failed request: whether to make it once more, since only the
+ * connection failed. Then @e is clear and some time has gone by. *tries counts. */
+bool ctl_again(const struct ctl *ctl, unsigned *tries, struct err *e);
+/* Seconds since 1970 as an RFC 3339 time. */
+void ctl_time(int64_t seconds, char *buf, size_t size);
+/* The value of --since as such a time. */
+MUST_CHECK int ctl_since(const char *text, char *buf, size_t size, struct err *e);
 
 /* ---- help.c -------------------------------------------------------------- */
 
@@ -82,10 +92,12 @@ struct view {
 	void (*row)(struct table *t, const json_t *object);
 	const char *(*name)(const json_t *object);
 };
-extern const struct view view_instances, view_modules;
+extern const struct view view_instances, view_stats, view_modules;
 
 const char *show_text(const json_t *object, const char *key); /* "" when missing */
 int64_t show_number(const json_t *object, const char *key);   /* 0 when missing */
+/* Whether a call of it waits for its output to be read. */
+bool show_blocked(const json_t *instance);
 int show_json(const json_t *j, bool lines, struct err *e);
 /* A list's answer in the form asked for. */
 int show_list(const struct ctl *ctl, const json_t *answer, const struct view *v, struct err *e);
@@ -98,16 +110,20 @@ int show_done(const struct ctl *ctl, const json_t *object, const char *text, str
 /* ---- job.c: what run and create share --------------------------------------- */
 
 struct policy_flags {
-	struct opt_list mounts, envs;
-	const char *fuel, *cpu, *wall, *memory;
+	struct opt_list mounts, tmpfs, envs, secrets;
+	const char *fuel, *cpu, *wall, *memory, *stack, *disk, *output, *fds, *host_calls;
+	const char *clock_resolution;
+	bool no_random;
 };
 
 struct job {
 	struct policy_flags flags;
 	const char *name, *policy; /* the policy's file */
-	bool print_policy;
+	const char *restart;
+	bool print_policy, interactive, reactor;
+	bool open_stdin; /* the daemon keeps its standard input open for attach */
 	/* Of run only. */
-	bool detach, interactive, rm;
+	bool detach, terminal, rm;
 	const char *status_fd;
 };
 
@@ -119,6 +135,9 @@ MUST_CHECK int job_create(struct ctl *ctl, const struct job *j, int argc, char *
 MUST_CHECK int module_upload(struct ctl *ctl, const char *file, const char *name, json_t **ret,
 			     struct err *e);
 
+/* @before?KEY=VALUE&..., escaped and to be freed; pairs without a value are left out. */
+MUST_CHECK int query_string(const char *const (*pairs)[2], size_t n, const char *before,
+			    char **ret, struct err *e);
 /* "/v1/KIND/REF" and @tail, to be freed. */
 MUST_CHECK int api_path(const char *kind, const char *ref, const char *tail, char **ret,
 			struct err *e);
@@ -137,7 +156,7 @@ void policy_place(const char *file, struct err *e);
 MUST_CHECK int policy_env(const struct policy_flags *f, const char *text, size_t len,
 			  json_t **ret_env, struct err *e);
 /* "5e9", "5000000000" -> a whole number. */
-MUST_CHECK int policy_fuel(const char *text, json_int_t *ret, struct err *e);
+MUST_CHECK int policy_count(const char *flag, const char *text, json_int_t *ret, struct err *e);
 
 /* ---- follow.c --------------------------------------------------------------- */
 

@@ -84,15 +84,25 @@ int verb_lookup(int argc, char **argv, const struct verb **ret, int *ret_words, 
 
 /* ---- help --------------------------------------------------------------- */
 
-static void help_options(const struct opt *o, FILE *f)
+static bool has_option(const struct opt *o, const char *name)
+{
+	while (o->name != NULL && strcmp(o->name, name) != 0)
+		o++;
+	return o->name != NULL;
+}
+
+/* A long name that one of @own has taken is left out. */
+static void help_options(const struct opt *o, const struct opt *own, FILE *f)
 {
 	for (; o->name != NULL; o++) {
+		bool taken = has_option(own, o->name);
 		char left[64], key[8] = "    ";
 
 		if (o->key != 0)
-			(void)snprintf(key, sizeof(key), "-%c, ", o->key);
-		(void)snprintf(left, sizeof(left), "%s--%s%s%s", key, o->name,
-			       o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
+			(void)snprintf(key, sizeof(key), taken ? "-%c" : "-%c, ", o->key);
+		(void)snprintf(left, sizeof(left), "%s%s%s%s%s", key, taken ? "" : "--",
+			       taken ? "" : o->name, o->arg != NULL ? " " : "",
+			       o->arg != NULL ? o->arg : "");
 		(void)fprintf(f, "  %-34s %s\n", left, o->help);
 	}
 }
@@ -110,9 +120,9 @@ void help_verb(const struct verb *v, FILE *f)
 		      own ? " [OPTION...]" : "", gap(v->args), v->args, v->help);
 	if (own)
 		(void)fprintf(f, "\nOptions:\n");
-	help_options(v->opts, f);
+	help_options(v->opts, opts_none, f);
 	(void)fprintf(f, "\nCommon options:\n");
-	help_options(opts_common, f);
+	help_options(opts_common, v->opts, f);
 }
 
 void help_all(FILE *f)
@@ -127,7 +137,7 @@ void help_all(FILE *f)
 		(void)fprintf(f, "  %-34s %s\n", left, v->help);
 	}
 	(void)fprintf(f, "\nCommon options:\n");
-	help_options(opts_common, f);
+	help_options(opts_common, opts_none, f);
 	(void)fprintf(f, "\nwasmctl help VERB tells more of one.\n");
 }
 
@@ -170,7 +180,7 @@ static void list_verb(const struct verb *v)
 	list_options(v->opts);
 	list_options(opts_common);
 	printf("\"; ");
-	if (strncmp(v->args, "NAME", 4) == 0)
+	if (strncmp(v->args + (v->args[0] == '['), "NAME", 4) == 0)
 		printf("names='ps -a' ");
 	else if (strncmp(v->args, "MODULE", 6) == 0)
 		printf("names='module ls' files=1 ");

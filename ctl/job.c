@@ -28,6 +28,29 @@
 	{ 0,   OPT_TEXT, "wall",   "TIME", "how long it may take (10s)", JOB(flags.wall) },   \
 	{ 0,   OPT_TEXT, "memory", "SIZE", "how much memory it may have (64MiB)",             \
 	  JOB(flags.memory) },                                                                \
+	{ 0,   OPT_TEXT, "stack",  "SIZE", "how deep it may recurse (1MiB)",                  \
+	  JOB(flags.stack) },                                                                 \
+	{ 0,   OPT_TEXT, "disk",   "SIZE", "how much it may write to files (10MiB)",          \
+	  JOB(flags.disk) },                                                                  \
+	{ 0,   OPT_TEXT, "output", "SIZE", "how much it may print (1MiB)",                    \
+	  JOB(flags.output) },                                                                \
+	{ 0,   OPT_TEXT, "fds",    "N", "how many descriptors it may have open (64)",         \
+	  JOB(flags.fds) },                                                                   \
+	{ 0,   OPT_TEXT, "host-calls", "N", "how many calls it may make (1e6)",               \
+	  JOB(flags.host_calls) },                                                            \
+	{ 0,   OPT_LIST, "tmpfs",  "GUEST:SIZE", "grant an empty directory in memory",        \
+	  JOB(flags.tmpfs) },                                                                 \
+	{ 0,   OPT_LIST, "secret", "ENV=NAME", "set a variable to a secret that the daemon keeps", \
+	  JOB(flags.secrets) },                                                               \
+	{ 0,   OPT_TEXT, "clock-resolution", "TIME", "show it coarser clocks (1ms)",          \
+	  JOB(flags.clock_resolution) },                                                      \
+	{ 0,   OPT_FLAG, "no-random", NULL, "give it no random bytes", JOB(flags.no_random) },\
+	{ 'i', OPT_FLAG, "interactive", NULL,                                                 \
+	  "keep its standard input open for attach (run has it anyway, unless -d)",           \
+	  JOB(interactive) },                                                                 \
+	{ 0,   OPT_TEXT, "restart", "WHEN", "no, on-failure[:N] or always", JOB(restart) },   \
+	{ 0,   OPT_FLAG, "reactor", NULL, "serve calls of its exports until it is stopped",   \
+	  JOB(reactor) },                                                                     \
 	{ 0,   OPT_FLAG, "print-policy", NULL,                                                \
 	  "print the policy these flags make, and do no more", JOB(print_policy) }
 
@@ -35,8 +58,8 @@ const struct opt opts_create[] = { JOB_ROWS, OPT_END };
 const struct opt opts_run[] = {
 	{ 'd', OPT_FLAG, "detach", NULL, "print the instance's id and leave it running",
 	  JOB(detach) },
-	{ 'i', OPT_FLAG, "interactive", NULL, "pass standard input (it always is, unless -d)",
-	  JOB(interactive) },
+	{ 't', OPT_FLAG, "tty", NULL, "insist that standard input is a terminal",
+	  JOB(terminal) },
 	{ 0,   OPT_FLAG, "rm", NULL, "forget the instance when it has ended", JOB(rm) },
 	{ 0,   OPT_TEXT, "status-fd", "N", "write the ended instance as JSON to descriptor N",
 	  JOB(status_fd) },
@@ -48,7 +71,9 @@ const struct opt opts_run[] = {
 void job_done(struct job *j)
 {
 	free(j->flags.mounts.at);
+	free(j->flags.tmpfs.at);
 	free(j->flags.envs.at);
+	free(j->flags.secrets.at);
 }
 
 int api_path(const char *kind, const char *ref, const char *tail, char **ret, struct err *e)
@@ -60,6 +85,30 @@ int api_path(const char *kind, const char *ref, const char *tail, char **ret, st
 	if (safe == NULL || asprintf(ret, "/v1/%s/%s%s", kind, safe, tail) < 0)
 		return err_nomem(e);
 	return 0;
+}
+
+int query_string(const char *const (*pairs)[2], size_t n, const char *before, char **ret,
+		 struct err *e)
+{
+	size_t size;
+	FILE *f = open_memstream(ret, &size);
+	const char *sep = "?";
+	int bad = 0;
+
+	if (f == NULL)
+		return err_nomem(e);
+	(void)fputs(before, f);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(free_p) char *safe = NULL;
+
+		if (pairs[i][1] == NULL)
+			continue;
+		safe = client_escape(pairs[i][1]);
+		bad |= safe == NULL;
+		(void)fprintf(f, "%s%s=%s", sep, pairs[i][0], safe != NULL ? safe : "");
+		sep = "&";
+	}
+	return fclose(f) == 0 && !bad ? 0 : err_nomem(e);
 }
 
 /* ---- modules ------------------------------------------------------------ */
@@ -204,6 +253,37 @@ static int fill_policy(json_t *body, const struct job *j, const char *text, size
 		       : err_set(e, ERR_POLICY, "the policy is not UTF-8");
 }
 
+static int check_restart(const char *when, struct err *e)
+{
+	size_t n = strlen("on-failure");
+	bool counted = strncmp(when, "on-failure:", n + 1) == 0;
+	const char *times = counted ? when + n + 1 : "1";
+
+	if (strcmp(when, "no") == 0 || strcmp(when, "always") == 0 ||
+	    strcmp(when, "on-failure") == 0 ||
+	    (counted && times[0] != '\0' && times[strspn(times, "0123456789")] == '\0'))
+		return 0;
+	err_set(e, ERR_USAGE, "--restart: \"%s\" is not no, on-failure, on-failure:N or always",
+		when);
+	return err_hint(e, "on-failure:3 starts it again three times at most");
+}
+
+/* Keys that are sent only when they are asked for: an older daemon knows none. */
+static int fill_life(json_t *body, const struct job *j, struct err *e)
+{
+	int bad = 0;
+
+	if (j->restart != NULL && check_restart(j->restart, e) != 0)
+		return e->code;
+	if (j->restart != NULL)
+		bad |= json_object_set_new(body, "restart", json_string(j->restart));
+	if (j->open_stdin)
+		bad |= json_object_set_new(body, "stdin", json_string("open"));
+	if (j->reactor)
+		bad |= json_object_set_new(body, "reactor", json_true());
+	return bad == 0 ? 0 : err_nomem(e);
+}
+
 static int fill_body(json_t *body, const struct job *j, const char *policy, size_t len, int argc,
 		     char **argv, struct err *e)
 {
@@ -211,7 +291,7 @@ static int fill_body(json_t *body, const struct job *j, const char *policy, size
 		return e->code;
 	if (j->name != NULL && json_object_set_new(body, "name", json_string(j->name)) != 0)
 		return err_set(e, ERR_USAGE, "--name is not UTF-8");
-	return 0;
+	return fill_life(body, j, e);
 }
 
 static int send_create(struct ctl *ctl, json_t *body, const char *module, json_t **ret,

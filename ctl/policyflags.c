@@ -12,20 +12,49 @@
 #include "wasmd/limits.h"
 #include "wasmd/policy.h"
 
+enum flag_kind { FLAG_TEXT, FLAG_COUNT, FLAG_FUEL };
+
+/* The flags that stand for one limit each. */
+static const struct limit_flag {
+	const char *flag, *key;
+	enum flag_kind kind;
+	size_t at;
+} limit_flags[] = {
+#define LIMIT_FLAG(flag, key, kind) { flag, #key, kind, offsetof(struct policy_flags, key) }
+	LIMIT_FLAG("--fuel", fuel, FLAG_FUEL),
+	LIMIT_FLAG("--cpu", cpu, FLAG_TEXT),
+	LIMIT_FLAG("--wall", wall, FLAG_TEXT),
+	LIMIT_FLAG("--memory", memory, FLAG_TEXT),
+	LIMIT_FLAG("--stack", stack, FLAG_TEXT),
+	LIMIT_FLAG("--disk", disk, FLAG_TEXT),
+	LIMIT_FLAG("--output", output, FLAG_TEXT),
+	LIMIT_FLAG("--fds", fds, FLAG_COUNT),
+	LIMIT_FLAG("--host-calls", host_calls, FLAG_COUNT),
+#undef LIMIT_FLAG
+};
+
+static const char *flag_text(const struct policy_flags *f, const struct limit_flag *l)
+{
+	return *(const char *const *)((const char *)f + l->at);
+}
+
 const char *policy_flags_used(const struct policy_flags *f)
 {
 	const struct {
 		const char *name;
 		bool used;
 	} rows[] = { { "-v", f->mounts.len > 0 },
-		     { "--fuel", f->fuel != NULL },
-		     { "--cpu", f->cpu != NULL },
-		     { "--wall", f->wall != NULL },
-		     { "--memory", f->memory != NULL } };
+		     { "--tmpfs", f->tmpfs.len > 0 },
+		     { "--secret", f->secrets.len > 0 },
+		     { "--clock-resolution", f->clock_resolution != NULL },
+		     { "--no-random", f->no_random } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].used)
 			return rows[i].name;
+	for (size_t i = 0; i < ARRAY_LEN(limit_flags); i++)
+		if (flag_text(f, &limit_flags[i]) != NULL)
+			return limit_flags[i].flag;
 	for (size_t i = 0; i < f->envs.len; i++)
 		if (strchr(f->envs.at[i], '=') != NULL)
 			return "-e NAME=VALUE";
@@ -35,7 +64,7 @@ const char *policy_flags_used(const struct policy_flags *f)
 /* ---- values ------------------------------------------------------------- */
 
 /* Digits with a point and an exponent, exactly: no double between them. */
-int policy_fuel(const char *text, json_int_t *ret, struct err *e)
+int policy_count(const char *flag, const char *text, json_int_t *ret, struct err *e)
 {
 	uint64_t v = 0;
 	long exp = 0, point = 0;
@@ -69,8 +98,8 @@ int policy_fuel(const char *text, json_int_t *ret, struct err *e)
 	*ret = (json_int_t)v;
 	return 0;
 bad:
-	err_set(e, ERR_USAGE, "--fuel: \"%s\" is not a whole number below 2^63", text);
-	return err_hint(e, "write it as 5000000000 or 5e9, or say unmetered");
+	err_set(e, ERR_USAGE, "%s: \"%s\" is not a whole number below 2^63", flag, text);
+	return err_hint(e, "write it as 5000000000 or 5e9");
 }
 
 static int add_text(json_t *object, const char *key, const char *text, const char *flag,
@@ -123,6 +152,40 @@ static int add_mount(json_t *mounts, const char *text, struct err *e)
 	if (m == NULL)
 		return err_set(e, ERR_USAGE, "-v: \"%s\" is not UTF-8", text);
 	return json_array_append_new(mounts, m) == 0 ? 0 : err_nomem(e);
+}
+
+/* GUEST:SIZE, an empty directory in memory. */
+static int add_tmpfs(json_t *mounts, const char *text, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	json_t *m;
+
+	if (text[0] != '/' || colon == NULL || colon[1] == '\0') {
+		err_set(e, ERR_USAGE, "--tmpfs: \"%s\" is not GUEST:SIZE", text);
+		return err_hint(e, "write it as /tmp:16MiB");
+	}
+	m = json_pack("{s:s, s:s%}", "tmpfs", colon + 1, "guest", text, (size_t)(colon - text));
+	if (m == NULL)
+		return err_set(e, ERR_USAGE, "--tmpfs: \"%s\" is not UTF-8", text);
+	return json_array_append_new(mounts, m) == 0 ? 0 : err_nomem(e);
+}
+
+/* ENV=NAME: what the daemon keeps under a name, in a variable. */
+static int add_secret(json_t *secret, const char *text, struct err *e)
+{
+	const char *eq = strchr(text, '=');
+	CLEANUP(free_p) char *name = NULL;
+
+	if (eq == NULL || eq == text || eq[1] == '\0') {
+		err_set(e, ERR_USAGE, "--secret: \"%s\" is not VARIABLE=NAME", text);
+		return err_hint(e, "NAME is that of the secret, not its value");
+	}
+	name = strndup(text, (size_t)(eq - text));
+	if (name == NULL)
+		return err_nomem(e);
+	if (json_object_set_new(secret, name, json_string(eq + 1)) != 0)
+		return err_set(e, ERR_USAGE, "--secret: \"%s\" is not UTF-8", text);
+	return 0;
 }
 
 static int add_env(json_t *pass, json_t *set, const char *text, struct err *e)
@@ -198,43 +261,85 @@ static void default_limits(json_t *l, const struct policy_limits *d)
 	default_count(l, "host_calls", d->host_calls);
 }
 
+static int fill_limit(json_t *limits, const struct limit_flag *l, const char *text, struct err *e)
+{
+	json_int_t n;
+
+	if (l->kind == FLAG_TEXT || (l->kind == FLAG_FUEL && strcmp(text, "unmetered") == 0))
+		return add_text(limits, l->key, text, l->flag, e);
+	if (policy_count(l->flag, text, &n, e) != 0)
+		return l->kind == FLAG_FUEL
+			       ? err_hint(e, "write it as 5000000000 or 5e9, or say unmetered")
+			       : e->code;
+	return json_object_set_new(limits, l->key, json_integer(n)) == 0 ? 0 : err_nomem(e);
+}
+
 static int fill_limits(json_t *limits, const struct policy_flags *f, struct err *e)
 {
 	struct policy *minimal = NULL;
-	json_int_t fuel;
 
 	if (policy_parse(policy_minimal(), strlen(policy_minimal()), &minimal, e) != 0)
 		return e->code;
 	default_limits(limits, &minimal->limits);
 	policy_free(minimal);
-	if (f->fuel != NULL && strcmp(f->fuel, "unmetered") == 0) {
-		json_object_set_new(limits, "fuel", json_string("unmetered"));
-	} else if (f->fuel != NULL) {
-		if (policy_fuel(f->fuel, &fuel, e) != 0)
+	for (size_t i = 0; i < ARRAY_LEN(limit_flags); i++) {
+		const char *text = flag_text(f, &limit_flags[i]);
+
+		if (text != NULL && fill_limit(limits, &limit_flags[i], text, e) != 0)
 			return e->code;
-		json_object_set_new(limits, "fuel", json_integer(fuel));
 	}
-	if ((f->memory != NULL && add_text(limits, "memory", f->memory, "--memory", e) != 0) ||
-	    (f->cpu != NULL && add_text(limits, "cpu", f->cpu, "--cpu", e) != 0) ||
-	    (f->wall != NULL && add_text(limits, "wall", f->wall, "--wall", e) != 0))
-		return e->code;
 	return 0;
 }
 
-static int fill(json_t *doc, const struct policy_flags *f, struct err *e)
+static int fill_mounts(json_t *mounts, const struct policy_flags *f, struct err *e)
 {
-	json_t *env = json_object_get(doc, "env");
+	for (size_t i = 0; i < f->mounts.len; i++)
+		if (add_mount(mounts, f->mounts.at[i], e) != 0)
+			return e->code;
+	for (size_t i = 0; i < f->tmpfs.len; i++)
+		if (add_tmpfs(mounts, f->tmpfs.at[i], e) != 0)
+			return e->code;
+	return 0;
+}
 
-	if (fill_limits(json_object_get(doc, "limits"), f, e) != 0)
-		return e->code;
+static int fill_variables(json_t *env, const struct policy_flags *f, struct err *e)
+{
+	json_t *secret;
+
 	for (size_t i = 0; i < f->envs.len; i++)
 		if (add_env(json_object_get(env, "pass"), json_object_get(env, "set"),
 			    f->envs.at[i], e) != 0)
 			return e->code;
-	for (size_t i = 0; i < f->mounts.len; i++)
-		if (add_mount(json_object_get(doc, "mounts"), f->mounts.at[i], e) != 0)
+	if (f->secrets.len == 0)
+		return 0;
+	secret = json_object();
+	if (json_object_set_new(env, "secret", secret) != 0)
+		return err_nomem(e);
+	for (size_t i = 0; i < f->secrets.len; i++)
+		if (add_secret(secret, f->secrets.at[i], e) != 0)
 			return e->code;
 	return 0;
+}
+
+static int fill_clock(json_t *doc, const struct policy_flags *f, struct err *e)
+{
+	json_t *clock;
+
+	if (f->clock_resolution == NULL)
+		return 0;
+	clock = json_object();
+	if (json_object_set_new(doc, "clock", clock) != 0)
+		return err_nomem(e);
+	return add_text(clock, "resolution", f->clock_resolution, "--clock-resolution", e);
+}
+
+static int fill(json_t *doc, const struct policy_flags *f, struct err *e)
+{
+	if (fill_limits(json_object_get(doc, "limits"), f, e) != 0 ||
+	    fill_variables(json_object_get(doc, "env"), f, e) != 0 ||
+	    fill_mounts(json_object_get(doc, "mounts"), f, e) != 0)
+		return e->code;
+	return fill_clock(doc, f, e);
 }
 
 /* The position in a document that nobody has seen gives way to the flag. */
@@ -247,26 +352,41 @@ static int blame_flag(const char *flag, struct err *e)
 	return err_prefix(e, "%s", flag);
 }
 
-static int check_document(const char *text, struct err *e)
+/* Which flag made what "$.limits.cpu" and the like name; NULL: none. */
+static const char *flag_of(const char *said, const struct policy_flags *f)
 {
 	static const struct {
 		const char *at, *flag;
-	} rows[] = { { "$.limits.memory", "--memory" },
-		     { "$.limits.cpu", "--cpu" },
-		     { "$.limits.wall", "--wall" },
-		     { "$.limits.fuel", "--fuel" },
-		     { "$.mounts", "-v" },
-		     { "$.env", "-e" } };
+	} rows[] = { { "$.env.secret", "--secret" },
+		     { "$.env", "-e" },
+		     { "$.clock", "--clock-resolution" } };
+	const char *limit = strstr(said, "$.limits."), *mount = strstr(said, "$.mounts[");
+
+	for (size_t i = 0; limit != NULL && i < ARRAY_LEN(limit_flags); i++) {
+		size_t n = strlen(limit_flags[i].key);
+
+		if (strncmp(limit + 9, limit_flags[i].key, n) == 0)
+			return limit_flags[i].flag;
+	}
+	if (mount != NULL)
+		return strtoul(mount + 9, NULL, 10) < f->mounts.len ? "-v" : "--tmpfs";
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strstr(said, rows[i].at) != NULL)
+			return rows[i].flag;
+	return strstr(said, "$.mounts") != NULL ? "-v" : NULL;
+}
+
+static int check_document(const char *text, const struct policy_flags *f, struct err *e)
+{
 	struct policy *p = NULL;
+	const char *flag;
 
 	if (policy_parse(text, strlen(text), &p, e) == 0) {
 		policy_free(p);
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strstr(e->msg, rows[i].at) != NULL)
-			return blame_flag(rows[i].flag, e);
-	return err_prefix(e, "the flags make no policy");
+	flag = flag_of(e->msg, f);
+	return flag != NULL ? blame_flag(flag, e) : err_prefix(e, "the flags make no policy");
 }
 
 int policy_from_flags(const struct policy_flags *f, char **ret_text, struct err *e)
@@ -279,8 +399,8 @@ int policy_from_flags(const struct policy_flags *f, char **ret_text, struct err 
 		return *ret_text != NULL ? 0 : err_nomem(e);
 	}
 	doc = json_pack("{s:s, s:b, s:b, s:{s:[], s:{}}, s:{}, s:[], s:s}", "name", "flags", "args",
-			1, "random", 1, "env", "pass", "set", "limits", "mounts", "default",
-			"granted");
+			1, "random", !f->no_random, "env", "pass", "set", "limits", "mounts",
+			"default", "granted");
 	if (doc == NULL)
 		return err_nomem(e);
 	if (fill(doc, f, e) == 0) {
@@ -289,7 +409,7 @@ int policy_from_flags(const struct policy_flags *f, char **ret_text, struct err 
 			err_nomem(e);
 	}
 	json_decref(doc);
-	if (e->code != 0 || check_document(text, e) != 0)
+	if (e->code != 0 || check_document(text, f, e) != 0)
 		return e->code;
 	*ret_text = text;
 	text = NULL;

@@ -135,10 +135,31 @@ static void add_end(struct table *t, const json_t *ended)
 	table_add(t, cause);
 }
 
+bool show_blocked(const json_t *instance)
+{
+	const json_t *b = json_object_get(instance, "blocked");
+
+	return json_is_true(b) || (json_is_string(b) && json_string_length(b) > 0);
+}
+
+/* "running", "paused", "running, BLOCKED" and, where the daemon says it, by what. */
+static void add_state(struct table *t, const json_t *i)
+{
+	const char *state = show_text(i, "state"), *why = show_text(i, "blocked");
+	char text[128];
+
+	if (!show_blocked(i)) {
+		table_add(t, state);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%.40s, BLOCKED%s%.40s", state,
+		       why[0] != '\0' ? " by " : "", why);
+	table_add(t, text);
+}
+
 static void instance_row(struct table *t, const json_t *i)
 {
 	const char *module = show_text(i, "module_name");
-	bool blocked = json_is_true(json_object_get(i, "blocked"));
 	char id[16], digest[16];
 
 	table_add(t, short_id(show_text(i, "id"), id, sizeof(id)));
@@ -146,7 +167,7 @@ static void instance_row(struct table *t, const json_t *i)
 	if (module[0] == '\0')
 		module = short_id(show_text(i, "module"), digest, sizeof(digest));
 	table_add(t, module);
-	table_add(t, blocked ? "blocked" : show_text(i, "state"));
+	add_state(t, i);
 	add_end(t, json_object_get(i, "exit"));
 	add_age(t, show_text(i, "created"));
 }
@@ -163,6 +184,55 @@ static const char *const instance_heads[] = {
 };
 const struct view view_instances = { "instances", instance_heads, ARRAY_LEN(instance_heads),
 				     instance_row, instance_name };
+
+static void add_bytes(struct table *t, const json_t *usage, const char *key)
+{
+	char text[32];
+
+	bytes_text((uint64_t)show_number(usage, key), text, sizeof(text));
+	table_add(t, text);
+}
+
+static void add_nanos(struct table *t, const json_t *usage, const char *key)
+{
+	char text[32];
+
+	nanos_text((uint64_t)show_number(usage, key), text, sizeof(text));
+	table_add(t, text);
+}
+
+static void add_count(struct table *t, const json_t *usage, const char *key)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)show_number(usage, key));
+	table_add(t, text);
+}
+
+static void stats_row(struct table *t, const json_t *i)
+{
+	const json_t *usage = json_object_get(i, "usage");
+	char id[16];
+
+	table_add(t, show_text(i, "name")[0] != '\0'
+			     ? show_text(i, "name")
+			     : short_id(show_text(i, "id"), id, sizeof(id)));
+	add_state(t, i);
+	add_nanos(t, usage, "cpu_ns");
+	add_nanos(t, usage, "wall_ns");
+	add_bytes(t, usage, "memory_peak");
+	add_bytes(t, usage, "rss");
+	add_count(t, usage, "fuel");
+	add_count(t, usage, "host_calls");
+	add_count(t, usage, "denied");
+	add_bytes(t, usage, "bytes_read");
+	add_bytes(t, usage, "bytes_written");
+}
+
+static const char *const stats_heads[] = { "NAME", "STATE", "CPU",    "WALL", "MEMORY", "RSS",
+					   "FUEL", "CALLS", "DENIED", "READ", "WRITTEN" };
+const struct view view_stats = { "instances", stats_heads, ARRAY_LEN(stats_heads), stats_row,
+				 instance_name };
 
 static void module_row(struct table *t, const json_t *m)
 {

@@ -33,6 +33,10 @@ struct client *client_free(struct client *c);
 /* The path of the socket in use; lives as long as @c. */
 const char *client_socket(const struct client *c);
 
+/* After a failed request: nobody listened, or the connection ended before the
+ * whole answer had come. A daemon that is started anew can be asked again. */
+bool client_lost(const struct client *c);
+
 /* From now on; 0: wait for ever. */
 void client_set_timeout(struct client *c, unsigned timeout_ms);
 

@@ -2,6 +2,7 @@
 """wasmctl without a daemon: what it decides alone, and how it behaves towards
 a daemon that this test plays, byte by byte."""
 import array
+import calendar
 import json
 import os
 import pty
@@ -47,12 +48,15 @@ class Fake:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.bind(self.path)
         self.sock.listen(8)
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.sock.shutdown(socket.SHUT_RDWR)  # or the thread may accept on the next one's number
+        self.thread.join()
         self.sock.close()
         self.dir.cleanup()
 
@@ -161,6 +165,17 @@ class Alone(unittest.TestCase):
         self.fails(["run", "-d", "--rm", "x"], 125, "-d and --rm")
         self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9")
         self.fails(["run", "--memory", "1XB", "x"], 125, '--memory: found "1XB"')
+        self.fails(["run", "--restart", "always", "x"], 125, "only what is detached")
+        self.fails(["run", "-d", "--restart", "on-failure:", "x"], 125, "on-failure:N")
+        self.fails(["run", "-dt", "x"], 125, "-d and -t")
+        self.fails(["run", "-it", "x"], 125, "not a terminal", stdin=subprocess.DEVNULL)
+        self.fails(["run", "--output", "json", "x"], 125, '--output: found "json"')
+        self.fails(["run", "--fds", "2", "x"], 125, "--fds: ")
+        self.fails(["run", "--host-calls", "some", "x"], 125, "--host-calls: ")
+        self.fails(["run", "--clock-resolution", "soon", "x"], 125, "--clock-resolution: ")
+        self.fails(["run", "--tmpfs", "/tmp", "x"], 125, "--tmpfs: ", "/tmp:16MiB")
+        self.fails(["run", "--secret", "KEY", "x"], 125, "--secret: ", "VARIABLE=NAME")
+        self.fails(["ps", "--filter", "colour=red"], 125, "--filter: ", "state=")
         self.fails(["logs", "--stream", "x", "y"], 125, "neither stdout nor stderr")
         self.fails(["completion", "csh"], 125, "bash only")
         self.fails(["a\x1b[31m\u202e"], 125, "\\x1b[31m\\u{202e}")
@@ -212,7 +227,7 @@ class Alone(unittest.TestCase):
             try wasmctl pol; try wasmctl module l; try wasmctl run --pol; try wasmctl -o json st"""
         r = subprocess.run(["bash", "-euc", probe], capture_output=True, timeout=30)
         self.assertEqual((r.stdout.decode(), r.stderr),
-                         ("policy\nload ls\n--policy\nstart stop\n", b""))
+                         ("policy\nload ls\n--policy\nstart stop stats\n", b""))
 
     def test_print_policy(self):
         r = ctl("run", "--print-policy", "-v", "/srv:/in", "-v", ".:/out:rw", "-e", "A=B", "-e",
@@ -234,6 +249,17 @@ class Alone(unittest.TestCase):
             self.assertEqual(again.stdout, r.stdout)
         self.assertEqual(ctl("run", "--print-policy", "wc").stdout,
                          ctl("policy", "minimal").stdout)
+
+    def test_print_every_limit(self):
+        r = ctl("run", "--print-policy", "--cpu", "1s", "--memory", "1MiB", "--stack", "1MiB",
+                "--disk", "10MiB", "--output", "1MiB", "--fds", "9", "--host-calls", "1e3",
+                "--clock-resolution", "1ms", "--no-random", "wc")
+        p = json.loads(r.stdout)
+        self.assertEqual({k: p["limits"][k] for k in ("cpu", "memory", "stack", "disk", "output",
+                                                      "fds", "host_calls")},
+                         {"cpu": "1s", "memory": "1MiB", "stack": "1MiB", "disk": "10MiB",
+                          "output": "1MiB", "fds": 9, "host_calls": 1000})
+        self.assertEqual((p["clock"], p["random"]), ({"resolution": "1ms"}, False))
 
     def test_policy_check(self):
         with tempfile.TemporaryDirectory() as d:
@@ -271,6 +297,35 @@ class Played(unittest.TestCase):
             self.assertEqual([json.loads(x)["exit"]["cause"] for x in lines], ["exited", "trap"])
             whole = json.loads(ctl("ps", "-a", "-o", "json", sock=f.path).stdout)
             self.assertEqual(len(whole["instances"]), 2)
+
+    def test_filters(self):
+        rows = [instance("exited", 3), instance(name="b1", state="running", blocked=True),
+                instance(name="b2", state="paused", blocked=False, module_name="lua",
+                         usage={"cpu_ns": 1500000, "memory_peak": 65536, "host_calls": 12})]
+        routes = {"GET /v1/instances?all=1": answer(200, {"instances": rows}),
+                  "GET /v1/instances": answer(200, {"instances": rows[1:]}),
+                  "GET /v1/instances/b2": answer(200, rows[2])}
+        with Fake(routes) as f:
+            def names(*filters):
+                args = [x for k in filters for x in ("--filter", k)]
+                return ctl("ps", "-o", "name", *args, sock=f.path).stdout.decode().split()
+
+            self.assertEqual(names(), ["b1", "b2"])
+            self.assertEqual(names("name=b*"), ["b1", "b2"])
+            self.assertEqual(names("name=b*", "module=lua"), ["b2"])
+            self.assertEqual(names("state=exited"), ["job1"])
+            self.assertEqual(names("state=paused"), ["b2"])
+            self.assertEqual(names("state=blocked"), ["b1"])
+            self.assertEqual(names("module=sha256:aaa*"), ["b1", "b2"])
+            table = ctl("ps", sock=f.path).stdout.decode()
+            self.assertIn("running, BLOCKED", table)
+            self.assertIn("paused", table)
+            stats = ctl("stats", "b2", sock=f.path).stdout.decode().splitlines()
+            self.assertEqual(len(stats), 2)
+            for part in ("b2", "paused", "1.5 ms", "64 KiB", "12"):
+                self.assertIn(part, stats[1])
+            self.assertEqual(len(ctl("stats", sock=f.path).stdout.splitlines()), 3)
+            self.assertEqual(ctl("stats", "none", sock=f.path).returncode, 127)
 
     def test_errors(self):
         routes = {"GET /v1/instances/x": error(404, "not_found", 'no "x"', "wasmctl ps -a"),
@@ -436,6 +491,19 @@ class Played(unittest.TestCase):
             self.assertEqual((r.returncode, r.stdout.decode()), (0, ID + "\n"))
             self.assertEqual(json.loads(f.asked[0][2])["name"], "job1")
 
+    def test_create_keys(self):
+        with Fake({"POST /v1/instances": answer(201, instance()),
+                   f"POST /v1/instances/{ID}/start": answer(200, instance())}) as f:
+            for args, more in ((["create", "wc"], {}),
+                               (["create", "-i", "wc"], {"stdin": "open"}),
+                               (["run", "-id", "wc"], {"stdin": "open"}),
+                               (["run", "-d", "--reactor", "wc"], {"reactor": True}),
+                               (["run", "-d", "--restart", "on-failure:3", "wc"],
+                                {"restart": "on-failure:3"})):
+                f.asked.clear()
+                self.assertEqual(ctl(*args, sock=f.path).returncode, 0)
+                self.assertEqual(json.loads(f.asked[0][2]), {"module": "wc", "args": [], **more})
+
     def test_signals(self):
         stop, kill = threading.Event(), threading.Event()
 
@@ -474,14 +542,106 @@ class Played(unittest.TestCase):
             self.assertEqual(os.read(master, 999), b"a\\x1b[31mb\\xff\r\n\\u{202e}\r\n")
             os.close(master)
 
+    def test_logs_queries(self):
+        got = answer(200, b"x\n")
+        for args, query in ((["-t", "-n", "5"], "?tail=5&timestamps=1"),
+                            (["--since", "2026-11-22T10:00:00Z"],
+                             "?since=2026-11-22T10:00:00Z"),
+                            (["-f", "--stream", "stderr"], "?stream=stderr&follow=1")):
+            with Fake({"GET /v1/instances/x/logs" + query: got}) as f:
+                r = ctl("logs", *args, "x", sock=f.path)
+                self.assertEqual((r.stdout, r.stderr), (b"x\n", b""))
+        with Fake({}) as f:
+            ctl("logs", "--since", "10m", "x", sock=f.path)
+            since = f.asked[0][0].split("=")[1]
+            ago = time.time() - calendar.timegm(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ"))
+            self.assertTrue(595 < ago < 660, since)
+            r = ctl("logs", "--since", "lunch", "x", sock=f.path)
+            self.assertIn('--since: "lunch" is not a time', r.stderr.decode())
+            r = ctl("logs", "--tail", "-1", "x", sock=f.path)
+            self.assertIn("--tail: ", r.stderr.decode())
+
+    def broken(self, *pieces):
+        """A route that ends early all but the last time: with a piece each."""
+        pieces = list(pieces)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+        def route(conn):
+            data = pieces.pop(0)
+            conn.sendall(head + (b"%x\r\n%s\r\n" % (len(data), data) if data else b"") +
+                         (b"" if pieces else b"0\r\n\r\n"))
+            return False
+
+        return route
+
+    def test_follow_through_a_restart(self):
+        whole = self.broken(b"one\ntw", b"", b"one\ntwo\nthree\n", b"one\ntwo\nthree\nfour\n")
+        with Fake({"GET /v1/instances/x/logs?follow=1": whole}) as f:
+            r = ctl("logs", "-f", "x", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout, r.stderr), (0, b"one\ntwo\nthree\nfour\n", b""))
+            self.assertEqual(len(f.asked), 4)
+        with Fake({"GET /v1/instances/x/logs": self.broken(b"one\n", b"one\n")}) as f:
+            self.assertEqual(ctl("logs", "x", sock=f.path).returncode, 125)
+
+        def gone(conn):
+            return False
+
+        left = [gone, gone, answer(200, instance("exited", 7))]
+
+        def wait(conn):
+            reply = left.pop(0)
+            if callable(reply):
+                return reply(conn)
+            conn.sendall(reply)
+            return True
+
+        with Fake({"POST /v1/instances/x/wait": wait}) as f:
+            self.assertEqual(ctl("wait", "x", sock=f.path).stdout, b"7\n")
+            self.assertEqual(len(f.asked), 3)
+
+    def test_patience_ends(self):
+        with Fake({"POST /v1/instances/x/wait": lambda conn: False}) as f:
+            began = time.time()
+            r = ctl("wait", "x", sock=f.path)
+            self.assertEqual(r.returncode, 125)
+            self.assertTrue(3 < time.time() - began < 20)
+
+    def test_events(self):
+        def line(at, name):
+            return json.dumps({"time": at, "event": "started", "instance":
+                               {"name": name, "id": ID}, "n": 3}).encode() + b"\n"
+
+        first, second = line("2026-01-01T00:00:01Z", "a\x1b[2J\u202e"), line("2026-01-01T00:00:02Z", "b")
+        with Fake({"GET /v1/events": answer(200, first + second)}) as f:
+            out = ctl("events", sock=f.path).stdout.decode().splitlines()
+            self.assertEqual(out[0], "2026-01-01T00:00:01Z started name=a\\x1b[2J\\u{202e} "
+                                     f"id={ID} n=3")
+            out = ctl("events", "-o", "jsonl", sock=f.path).stdout.splitlines()
+            self.assertEqual([json.loads(x) for x in out], [json.loads(first), json.loads(second)])
+        with Fake({"GET /v1/events?follow=1&since=2026-01-01T00:00:01Z":
+                       answer(200, first + second)}) as f:
+            f.routes["GET /v1/events?follow=1"] = self.broken(first + second[:9], b"")
+            out = ctl("events", "-f", sock=f.path).stdout.decode().splitlines()
+            self.assertEqual([x.split()[0][-3:] for x in out], ["01Z", "02Z"])
+        with Fake({"GET /v1/events": answer(200, b"{]\n")}) as f:
+            self.assertIn(b"not JSON", ctl("events", sock=f.path).stderr)
+
     def test_life(self):
         done = answer(200, instance("exited", 300))
         with Fake({"POST /v1/instances/a/stop?grace=2": done, "POST /v1/instances/a/kill": done,
                    "POST /v1/instances/a/wait": done, "DELETE /v1/instances/a?force=1": answer(204),
-                   "POST /v1/instances/a/start": done}) as f:
+                   "POST /v1/instances/a/start": done, "POST /v1/instances/a/pause": done,
+                   "POST /v1/instances/a/restart?grace=10": done,
+                   "POST /v1/instances/a/resume": done,
+                   "POST /v1/prune": answer(200, {"instances": 2, "modules": 0, "bytes": 0}),
+                   "POST /v1/prune?modules=1":
+                       answer(200, {"instances": 3, "modules": 1, "bytes": 2048})}) as f:
             for args, out in ((["stop", "-t", "1500ms", "a"], "a\n"), (["kill", "a"], "a\n"),
                               (["wait", "a"], "255\n"), (["rm", "-f", "a"], "a\n"),
-                              (["start", "a"], "a\n")):
+                              (["start", "a"], "a\n"), (["pause", "a"], "a\n"),
+                              (["resume", "a"], "a\n"), (["restart", "a"], "a\n"),
+                              (["prune"], "instances 2, modules 0, 0 B\n"),
+                              (["prune", "--modules"], "instances 3, modules 1, 2 KiB\n")):
                 r = ctl(*args, sock=f.path)
                 self.assertEqual((r.returncode, r.stdout.decode()), (0, out), r.stderr)
             r = ctl("kill", "nope", "a", "nada", sock=f.path)

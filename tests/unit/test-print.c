@@ -165,7 +165,7 @@ static void test_fuel(void **state)
 		struct err e = { 0 };
 		json_int_t v = -1;
 
-		if (policy_fuel(rows[i].text, &v, &e) != 0)
+		if (policy_count("--fuel", rows[i].text, &v, &e) != 0)
 			assert_int_equal(e.code, ERR_USAGE);
 		if (v != rows[i].v)
 			fail_msg("%s became %lld", rows[i].text, (long long)v);
@@ -193,15 +193,28 @@ static void test_flags(void **state)
 				  .fuel = "5e9",
 				  .wall = "10s",
 				  .memory = "64MiB",
-				  .cpu = "2s" };
+				  .cpu = "2s",
+				  .stack = "512KiB",
+				  .disk = "10MiB",
+				  .output = "1MiB",
+				  .fds = "16",
+				  .host_calls = "1e6",
+				  .clock_resolution = "1ms",
+				  .no_random = true };
 	struct policy *p = policy_of(&f);
 
 	(void)state;
-	assert_true(p->args && p->random && !p->default_deny && !p->complain);
+	assert_true(p->args && !p->random && !p->default_deny && !p->complain);
 	assert_int_equal(p->limits.fuel, 5000000000);
 	assert_int_equal(p->limits.wall_ns, 10000000000);
 	assert_int_equal(p->limits.cpu_ns, 2000000000);
 	assert_int_equal(p->limits.memory, 64 << 20);
+	assert_int_equal(p->limits.stack, 512 << 10);
+	assert_int_equal(p->limits.disk, 10 << 20);
+	assert_int_equal(p->limits.output, 1 << 20);
+	assert_int_equal(p->limits.fds, 16);
+	assert_int_equal(p->limits.host_calls, 1000000);
+	assert_int_equal(p->clock_resolution, 1000000);
 	assert_int_equal(p->n_mounts, 2);
 	assert_string_equal(p->mounts[0].host, "/srv/in");
 	assert_string_equal(p->mounts[0].guest, "/in");

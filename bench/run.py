@@ -36,7 +36,9 @@ def numbers(*cmd):
 
 
 def engine():
-    subprocess.run([BUILD / 'bench/bench-engine'], check=True)
+    peer = os.environ.get('WASM3')  # the path of wasm3, where there is one
+    subprocess.run([BUILD / 'bench/bench-engine', BUILD / 'bench', *(['--wasm3', peer] if peer else [])],
+                   check=True)
 
 
 def policy():

@@ -254,6 +254,7 @@ static void owned_done(struct owned *o)
 	VEC_DONE(&o->rules);
 	VEC_DONE(&o->pass);
 	VEC_DONE(&o->set);
+	VEC_DONE(&o->only);
 	free(o);
 }
 
@@ -278,11 +279,14 @@ static int defaults(struct parse *x)
 static int publish(struct parse *x)
 {
 	struct owned *o = x->own;
+	size_t only = 0;
 
 	if (VEC_PUSH(&o->pass) == NULL || VEC_PUSH(&o->set) == NULL)
 		return err_nomem(x->e);
 	o->p.env_pass = o->pass.at;
 	o->p.env_set = o->set.at;
+	for (size_t i = 0; i < o->mounts.len; only += o->mounts.at[i++].n_only)
+		o->mounts.at[i].only = o->only.at + only;
 	o->p.mounts = o->mounts.at;
 	o->p.n_mounts = o->mounts.len;
 	o->p.rules = o->rules.at;

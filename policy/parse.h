@@ -19,7 +19,7 @@ struct owned {
 	VEC(char *) strings;
 	VEC(struct policy_mount) mounts;
 	VEC(struct policy_rule) rules;
-	VEC(const char *) pass, set;
+	VEC(const char *) pass, set, only;
 };
 
 struct parse {
@@ -58,6 +58,9 @@ int parse_object(struct parse *x, const json_t *v, const struct at *at, const st
 /* A copy that the policy owns, or NULL (the error is set). */
 const char *parse_keep(struct parse *x, const char *s);
 
+/* Is it a glob? The sentence is the compiler's. */
+int parse_check_glob(struct parse *x, const char *s, const struct at *at);
+
 /* The value's index in @names, or a negative code. */
 int parse_word(struct parse *x, const json_t *v, const struct at *at, const struct key_row *row,
 	       const char *const *names, size_t n);
@@ -85,6 +88,7 @@ READER(mounts);
 READER(host);
 READER(guest);
 READER(access);
+READER(only);
 READER(rules);
 READER(on);
 READER(glob);

@@ -141,6 +141,46 @@ READER(access)
 	return 0;
 }
 
+static int keep_only(struct parse *x, const json_t *v, const struct at *at)
+{
+	const char *s = json_string_value(v), **slot;
+
+	if (s == NULL || *s == '\0' || json_string_length(v) > LIM_POLICY_STRING)
+		return parse_found(x, v, at, "a glob, such as \"**/*.png\"");
+	if (*s == '/' || has_component(s, "..") || strncmp(s, "../", 3) == 0)
+		return parse_bad(
+			x, at,
+			"\"%.64s\" can never match, paths are relative to the mount: begin "
+			"it with a name or \"**\"",
+			s);
+	if (parse_check_glob(x, s, at) < 0)
+		return x->e->code;
+	slot = VEC_PUSH(&x->own->only);
+	if (slot == NULL)
+		return err_nomem(x->e);
+	*slot = parse_keep(x, s);
+	return *slot != NULL ? 0 : x->e->code;
+}
+
+/* The globs of all mounts stand in one vector, in their order. */
+READER(only)
+{
+	struct policy_mount *m = dst;
+
+	m->n_only = json_array_size(v);
+	if (m->n_only == 0)
+		return parse_bad(x, at, "no glob: leave \"only\" out to show everything");
+	if (m->n_only > LIM_POLICY_ONLY)
+		return parse_bad(x, at, "%zu globs, at most %u", m->n_only, LIM_POLICY_ONLY);
+	for (size_t i = 0; i < m->n_only; i++) {
+		struct at in = { .up = at, .index = i };
+
+		if (keep_only(x, json_array_get(v, i), &in) < 0)
+			return x->e->code;
+	}
+	return 0;
+}
+
 /* Is @a the same as @b, or above it? */
 static bool covers(const char *a, const char *b)
 {

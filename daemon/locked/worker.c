@@ -88,6 +88,13 @@ static int judge(void *arg, const struct gate_req *req)
 	return v.value;
 }
 
+static bool visible(void *arg, uint32_t preopen, const char *rel, uint32_t len, bool dir)
+{
+	const struct worker *w = arg;
+
+	return policy_judge_visible(w->cell.judge, preopen, rel, len, dir);
+}
+
 /* ---- output ------------------------------------------------------------- */
 
 /* Until the front has made room. -EINTR when the guest shall end. */
@@ -262,7 +269,8 @@ _Noreturn void worker_run(const struct guest *g, struct ipc_msg *m)
 		w.audit = slot_audit(w.cell.slot);
 		w.output = slot_output(w.cell.slot);
 		w.gate = (struct gate){ judge, &w, policy_judge_refused(w.cell.judge),
-					policy_judge_paths(w.cell.judge) };
+					policy_judge_paths(w.cell.judge),
+					policy_judge_only(w.cell.judge) ? visible : NULL };
 		(void)prepare(&w, &e);
 	}
 	if (e.code == 0) {

@@ -45,6 +45,7 @@
 #define LIM_POLICY_RULES 1000u        /* rules of one policy */
 #define LIM_POLICY_STRING 4096u       /* one string: a path is the longest need */
 #define LIM_POLICY_ENV 256u           /* variables set or passed */
+#define LIM_POLICY_ONLY 64u           /* globs of one mount */
 #define LIM_POLICY_IMAGE (4u << 20)   /* the compiled form */
 #define LIM_BPF_INSNS 65536u          /* of one program */
 #define LIM_BPF_STEPS 1000000u        /* executed in one judgement */

@@ -254,6 +254,7 @@ static void owned_done(struct owned *o)
 	VEC_DONE(&o->rules);
 	VEC_DONE(&o->pass);
 	VEC_DONE(&o->set);
+	VEC_DONE(&o->secret);
 	VEC_DONE(&o->only);
 	free(o);
 }
@@ -281,10 +282,11 @@ static int publish(struct parse *x)
 	struct owned *o = x->own;
 	size_t only = 0;
 
-	if (VEC_PUSH(&o->pass) == NULL || VEC_PUSH(&o->set) == NULL)
+	if (VEC_PUSH(&o->pass) == NULL || VEC_PUSH(&o->set) == NULL || VEC_PUSH(&o->secret) == NULL)
 		return err_nomem(x->e);
 	o->p.env_pass = o->pass.at;
 	o->p.env_set = o->set.at;
+	o->p.env_secret = o->secret.at;
 	for (size_t i = 0; i < o->mounts.len; only += o->mounts.at[i++].n_only)
 		o->mounts.at[i].only = o->only.at + only;
 	o->p.mounts = o->mounts.at;

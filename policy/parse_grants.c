@@ -48,10 +48,9 @@ READER(env_pass)
 	return 0;
 }
 
-static int env_assign(struct parse *x, const char *name, const char *value)
+static int env_assign(struct parse *x, const char **slot, const char *name, const char *value)
 {
 	char pair[2 * LIM_POLICY_STRING + 2];
-	const char **slot = VEC_PUSH(&x->own->set);
 
 	if (slot == NULL)
 		return err_nomem(x->e);
@@ -76,7 +75,33 @@ READER(env_set)
 					 name);
 		if (!json_is_string(value) || json_string_length(value) > LIM_POLICY_STRING)
 			return parse_found(x, value, &in, "a string of at most 4096 bytes");
-		if (env_assign(x, name, json_string_value(value)) < 0)
+		if (env_assign(x, VEC_PUSH(&x->own->set), name, json_string_value(value)) < 0)
+			return x->e->code;
+	}
+	return 0;
+}
+
+/* A secret's name is one of a file: the daemon looks for it in the tenant's. */
+READER(env_secret)
+{
+	const char *name;
+	json_t *value;
+
+	if (check_env_count(x, at, json_object_size(v)) < 0)
+		return x->e->code;
+	json_object_foreach((json_t *)(uintptr_t)v, name, value)
+	{
+		struct at in = { .up = at, .key = name };
+		const char *s = json_string_value(value);
+
+		if (!is_variable(name))
+			return parse_bad(x, &in, "found \"%.40s\", expected the name of a variable",
+					 name);
+		if (s == NULL || *s == '.' || !parse_is_name(s))
+			return parse_found(
+				x, value, &in,
+				"the name of a secret: letters, digits, '.', '_' and '-'");
+		if (env_assign(x, VEC_PUSH(&x->own->secret), name, s) < 0)
 			return x->e->code;
 	}
 	return 0;

@@ -57,6 +57,7 @@
 #define LIM_HTTP_BODY (4u << 20)      /* a JSON body; modules and stdin stream */
 #define LIM_RUN_STDIN (64u << 20)     /* body of POST /v1/run */
 #define LIM_RUN_OUTPUT (16u << 20)    /* stdout + stderr in the reply of /v1/run */
+#define LIM_SECRET_BYTES (64u << 10)  /* the value of one env.secret */
 #define LIM_NAME 128u                 /* instance, module, tenant and policy names */
 #define LIM_INSTANCES 4096u           /* live at once, until 5/8 shards zygotes */
 #define LIM_ZYGOTES 64u               /* warm at once; the idlest is retired */

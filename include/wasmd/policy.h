@@ -80,6 +80,7 @@ struct policy {
 	bool args, random;
 	const char **env_pass; /* NULL-terminated names */
 	const char **env_set;  /* NULL-terminated "NAME=value" */
+	const char **env_secret; /* NULL-terminated "API_KEY=name of the secret" */
 	uint64_t clock_resolution; /* ns */
 	struct policy_mount *mounts;
 	size_t n_mounts;

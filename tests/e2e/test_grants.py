@@ -1,6 +1,7 @@
 """Grants say what exists: an empty tmpfs of the size that was named, a directory's
 images and nothing else of it."""
 import os
+import pwd
 import shutil
 import unittest
 
@@ -11,7 +12,7 @@ class Grants(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.d = Daemon().start()
-        for name in ('put', 'walk', 'fs'):
+        for name in ('put', 'walk', 'fs', 'secret'):
             cls.d.ctl('module', 'load', guest(name), '--name', name, check=0)
 
     @classmethod
@@ -130,6 +131,59 @@ class Grants(unittest.TestCase):
                             '/in/texts', '/in/open/texts')
         self.assertEqual(r.out, 'ok,acces,\n', r.err)
         self.assertTrue((root / 'texts/f.txt').exists())
+
+    # ---- secrets -----------------------------------------------------------
+
+    VALUE = 'correct-horse-battery-staple-7731'
+
+    def keep_secret(self, name, text, mode=0o600, tenant='alice'):
+        path = self.d.state / 'secrets' / tenant / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        for p in (path, path.parent, path.parent.parent):
+            st = self.d.state.stat()
+            os.chown(p, st.st_uid, st.st_gid)
+        return path
+
+    def tenant_name(self):
+        return 'alice' if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+
+    def test_a_secret_reaches_the_guest_and_nothing_else(self):
+        self.keep_secret('thumb-key', self.VALUE + '\n', tenant=self.tenant_name())
+        doc = {'args': True, 'env': {'secret': {'STATUS': 'thumb-key', 'KEY': 'thumb-key'}}}
+        p = self.d.policy('s.json', **doc)
+        self.d.ctl('run', '-d', '--name', 'keyed', '--policy', p, 'secret', check=0)
+        self.d.ctl('wait', 'keyed')
+        # the guest printed how long the value is and its sum, not the value
+        out = self.d.ctl('logs', 'keyed', check=0).out
+        self.assertEqual(out, f'{len(self.VALUE)} {sum(self.VALUE.encode())}\n')
+        said = [self.d.ctl('inspect', 'keyed', '-o', 'json', check=0).out, self.d.logged()]
+        for path in ('/v1/instances', '/v1/instances/keyed', '/v1/info', '/v1/modules',
+                     '/v1/instances/keyed/logs'):
+            said.append(self.d.http('GET', path, raw=True)[1].decode(errors='replace'))
+        for f in self.d.state.rglob('*'):
+            if f.is_file() and 'secrets' not in f.parts:
+                said.append(f.read_bytes().decode(errors='replace'))
+        self.assertFalse([s for s in said if self.VALUE in s])
+        self.assertTrue(any('thumb-key' in s for s in said))
+        self.d.ctl('rm', 'keyed', check=0)
+
+    def test_a_secret_that_is_not_there_or_not_secret(self):
+        doc = {'env': {'secret': {'KEY': 'no-such-key'}}}
+        r = self.run_with(doc, 'secret')
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn('the secret "no-such-key" for KEY: No such file or directory', r.err)
+        self.keep_secret('open-key', self.VALUE, 0o644, self.tenant_name())
+        r = self.run_with({'env': {'secret': {'KEY': 'open-key'}}}, 'secret')
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn('only its owner reads', r.err)
+        self.assertNotIn(self.VALUE, r.err + r.out + self.d.logged())
+
+    def test_a_secret_of_another_tenant_is_not_found(self):
+        self.keep_secret('bobs-key', self.VALUE, tenant='bob')
+        r = self.run_with({'env': {'secret': {'KEY': 'bobs-key'}}}, 'secret')
+        self.assertIn('No such file or directory', r.err)
 
 
 if __name__ == '__main__':

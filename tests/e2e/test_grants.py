@@ -1,5 +1,5 @@
 """Grants say what exists: an empty tmpfs of the size that was named, a directory's
-images and nothing else of it."""
+images and nothing else of it, secrets, how fine clocks are, whether there is random."""
 import os
 import pwd
 import shutil
@@ -12,7 +12,7 @@ class Grants(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.d = Daemon().start()
-        for name in ('put', 'walk', 'fs', 'secret'):
+        for name in ('put', 'walk', 'fs', 'secret', 'clocks'):
             cls.d.ctl('module', 'load', guest(name), '--name', name, check=0)
 
     @classmethod
@@ -184,6 +184,30 @@ class Grants(unittest.TestCase):
         self.keep_secret('bobs-key', self.VALUE, tenant='bob')
         r = self.run_with({'env': {'secret': {'KEY': 'bobs-key'}}}, 'secret')
         self.assertIn('No such file or directory', r.err)
+
+    # ---- clocks and random -------------------------------------------------
+
+    def clocks(self, **doc):
+        r = self.run_with(doc, 'clocks', check=0)
+        return dict(line.split(' ', 1) for line in r.out.splitlines())
+
+    def test_clocks_are_coarsened(self):
+        for text, ns in (('100ms', 100_000_000), ('3us', 3000)):
+            said = self.clocks(clock={'resolution': text})
+            for clock in ('realtime', 'monotonic'):
+                res, *times = map(int, said[clock].split())
+                self.assertEqual(res, ns)
+                self.assertEqual([t % ns for t in times], [0] * len(times))
+        said = self.clocks()
+        for clock in ('realtime', 'monotonic'):
+            res, *times = map(int, said[clock].split())
+            self.assertLess(res, 100_000_000)
+            self.assertTrue(any(t % 1000 for t in times), said)
+
+    def test_random_is_off_unless_granted(self):
+        self.assertEqual(self.clocks(random=True)['random'], 'ok')
+        self.assertEqual(self.clocks(random=False)['random'], 'Function not implemented')
+        self.assertEqual(self.clocks()['random'], 'Function not implemented')
 
 
 if __name__ == '__main__':

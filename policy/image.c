@@ -62,6 +62,16 @@ static void put_globs(struct writer *w, const struct policy *p)
 	w->head.globs = put(w, parts, n * sizeof(*parts));
 }
 
+static struct image_part put_only(struct writer *w, const struct policy_mount *m)
+{
+	struct image_part parts[LIM_POLICY_ONLY] = { 0 };
+
+	for (size_t i = 0; i < m->n_only && i < LIM_POLICY_ONLY; i++)
+		put_glob(w, m->only[i], &parts[i]);
+	return m->n_only > 0 ? put(w, parts, m->n_only * sizeof(parts[0]))
+			     : (struct image_part){ 0, 0 };
+}
+
 static void put_mounts(struct writer *w, const struct policy *p)
 {
 	struct image_mount mounts[LIM_PREOPENS] = { 0 };
@@ -76,6 +86,7 @@ static void put_mounts(struct writer *w, const struct policy *p)
 		mounts[i] = (struct image_mount){
 			.landlock = landlock_mount(m->write),
 			.guest = put(w, m->guest, strlen(m->guest) + 1),
+			.only = put_only(w, m),
 			.write = m->write,
 			.tmpfs = m->host == NULL,
 		};

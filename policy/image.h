@@ -11,7 +11,7 @@
 #include "wasmd/policy.h"
 
 #define IMAGE_MAGIC   UINT64_C(0x4c4f50444d534157) /* "WASMDPOL" */
-#define IMAGE_VERSION 1u
+#define IMAGE_VERSION 2u
 
 #define IMAGE_RANDOM 1u
 #define IMAGE_PATHS  2u
@@ -25,6 +25,7 @@ struct image_part {
 struct image_mount {
 	uint64_t landlock;
 	struct image_part guest; /* NUL included */
+	struct image_part only;	 /* struct image_part, one per glob; none: everything */
 	uint32_t write, tmpfs;
 };
 

@@ -11,11 +11,16 @@
 
 #define MOST_FILTER 4096u /* BPF_MAXINSNS of the kernel */
 
+struct globs {
+	struct glob *at;
+	size_t n;
+};
+
 struct policy_judge {
 	struct image_head head;
 	struct verified_prog *prog;
-	struct glob *globs;
-	size_t n_globs, n_mounts;
+	struct globs globs, only[LIM_PREOPENS]; /* of the rules, of each mount */
+	size_t n_mounts;
 	struct sock_filter *filter;
 	struct policy_image_mount mounts[LIM_PREOPENS];
 	/* Operations whose verdict the program reaches by looking at nothing
@@ -68,22 +73,23 @@ static int load_head(struct load *d)
 	return 0;
 }
 
-static int load_globs(struct load *d)
+/* The globs that the elements of @list locate, at most @most of them. */
+static int load_globs(struct load *d, struct image_part list, size_t most, struct globs *ret)
 {
-	size_t n = d->j->head.globs.len / sizeof(struct image_part);
-	const uint8_t *parts = part_of(d, d->j->head.globs, sizeof(struct image_part));
+	size_t n = list.len / sizeof(struct image_part);
+	const uint8_t *parts = part_of(d, list, sizeof(struct image_part));
 
-	if (parts == NULL || n > LIM_POLICY_RULES)
+	if (parts == NULL || n > most)
 		return bad(d, "its globs lie outside it");
-	d->j->globs = mem_new(n, sizeof(*d->j->globs));
-	if (d->j->globs == NULL)
+	ret->at = mem_new(n, sizeof(*ret->at));
+	if (ret->at == NULL)
 		return err_nomem(d->e);
-	for (; d->j->n_globs < n; d->j->n_globs++) {
-		struct glob *g = &d->j->globs[d->j->n_globs];
+	for (; ret->n < n; ret->n++) {
+		struct glob *g = &ret->at[ret->n];
 		struct image_part part;
 		const void *bytes;
 
-		memcpy(&part, parts + d->j->n_globs * sizeof(part), sizeof(part));
+		memcpy(&part, parts + ret->n * sizeof(part), sizeof(part));
 		bytes = part_of(d, part, 1);
 		if (bytes == NULL || !glob_load(bytes, part.len, g))
 			return bad(d, "one of its globs is malformed");
@@ -93,9 +99,17 @@ static int load_globs(struct load *d)
 	return 0;
 }
 
+static void globs_done(struct globs *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		glob_done(&g->at[i]);
+	free(g->at);
+}
+
 static int load_mount(struct load *d, const struct image_mount *m)
 {
 	const char *guest = part_of(d, m->guest, 1);
+	struct globs *only = &d->j->only[d->j->n_mounts];
 
 	if (guest == NULL || m->guest.len < 2 || m->guest.len > LIM_PATH_BYTES || guest[0] != '/' ||
 	    strnlen(guest, m->guest.len) != m->guest.len - 1 || m->write > 1 || m->tmpfs > 1 ||
@@ -107,7 +121,7 @@ static int load_mount(struct load *d, const struct image_mount *m)
 		.tmpfs = m->tmpfs,
 		.landlock = m->landlock,
 	};
-	return 0;
+	return m->only.len == 0 ? 0 : load_globs(d, m->only, LIM_POLICY_ONLY, only);
 }
 
 static int load_mounts(struct load *d)
@@ -208,7 +222,7 @@ static void find_fixed(struct policy_judge *j)
 
 struct policy_verdict policy_judge(const struct policy_judge *j, const struct gate_req *req)
 {
-	const struct helper_env help = { .req = req, .globs = j->globs, .n_globs = j->n_globs };
+	const struct helper_env help = { .req = req, .globs = j->globs.at, .n_globs = j->globs.n };
 	const struct run_env env = {
 		.ctx = (void *)(uintptr_t)req, /* never written: ctx_write is not set */
 		.ctx_len = sizeof(*req),
@@ -234,8 +248,9 @@ int policy_load(const void *image, size_t len, struct policy_judge **ret, struct
 	d.j = mem_new(1, sizeof(*d.j));
 	if (d.j == NULL)
 		return err_nomem(e);
-	if (load_head(&d) < 0 || load_globs(&d) < 0 || load_mounts(&d) < 0 || load_filter(&d) < 0 ||
-	    load_prog(&d) < 0) {
+	if (load_head(&d) < 0 ||
+	    load_globs(&d, d.j->head.globs, LIM_POLICY_RULES, &d.j->globs) < 0 ||
+	    load_mounts(&d) < 0 || load_filter(&d) < 0 || load_prog(&d) < 0) {
 		(void)policy_judge_free(d.j);
 		return e->code;
 	}
@@ -248,9 +263,9 @@ struct policy_judge *policy_judge_free(struct policy_judge *j)
 {
 	if (j != NULL) {
 		(void)prog_free(j->prog);
-		for (size_t i = 0; i < j->n_globs; i++)
-			glob_done(&j->globs[i]);
-		free(j->globs);
+		globs_done(&j->globs);
+		for (size_t i = 0; i < LIM_PREOPENS; i++)
+			globs_done(&j->only[i]);
 		free(j->filter);
 		free(j);
 	}
@@ -308,4 +323,28 @@ uint64_t policy_judge_refused(const struct policy_judge *j)
 bool policy_judge_paths(const struct policy_judge *j)
 {
 	return (j->head.flags & IMAGE_PATHS) != 0;
+}
+
+bool policy_judge_only(const struct policy_judge *j)
+{
+	for (size_t i = 0; i < j->n_mounts; i++)
+		if (j->only[i].n > 0)
+			return true;
+	return false;
+}
+
+bool policy_judge_visible(const struct policy_judge *j, size_t i, const char *rel, size_t len,
+			  bool dir)
+{
+	const struct globs *only;
+
+	if (i >= j->n_mounts)
+		return false;
+	only = &j->only[i];
+	if (only->n == 0 || len == 0)
+		return only->n == 0 || dir;
+	for (size_t k = 0; k < only->n; k++)
+		if (dir ? glob_above(&only->at[k], rel, len) : glob_match(&only->at[k], rel, len))
+			return true;
+	return false;
 }

@@ -231,17 +231,29 @@ static int json_failed(struct parse *x, const json_error_t *je)
 	return x->e->code;
 }
 
+/* "line 3, column 9: the policy nests 17 deep, at most 16": where it was passed. */
+static int past_bound(const char *text, size_t at, const char *what, unsigned most, struct err *e)
+{
+	struct scan_pos pos = scan_place(text, at);
+
+	return err_set(e, ERR_LIMIT, "line %u, column %u: the policy %s, at most %u", pos.line,
+		       pos.column, what, most);
+}
+
 static int check_bounds(const char *text, size_t len, struct err *e)
 {
-	size_t depth;
+	size_t depth, over = 0;
+	char what[48];
 
-	if (len > LIM_POLICY_BYTES)
-		return err_set(e, ERR_LIMIT, "the policy has %zu bytes, at most %u", len,
-			       LIM_POLICY_BYTES);
-	depth = scan_depth(text, len);
-	if (depth > LIM_POLICY_DEPTH)
-		return err_set(e, ERR_LIMIT, "the policy nests %zu deep, at most %u", depth,
-			       LIM_POLICY_DEPTH);
+	if (len > LIM_POLICY_BYTES) {
+		(void)snprintf(what, sizeof(what), "has %zu bytes", len);
+		return past_bound(text, LIM_POLICY_BYTES, what, LIM_POLICY_BYTES, e);
+	}
+	depth = scan_depth(text, len, LIM_POLICY_DEPTH, &over);
+	if (depth > LIM_POLICY_DEPTH) {
+		(void)snprintf(what, sizeof(what), "nests %zu deep", depth);
+		return past_bound(text, over, what, LIM_POLICY_DEPTH, e);
+	}
 	return 0;
 }
 
@@ -254,6 +266,8 @@ static void owned_done(struct owned *o)
 	VEC_DONE(&o->rules);
 	VEC_DONE(&o->pass);
 	VEC_DONE(&o->set);
+	VEC_DONE(&o->secret);
+	VEC_DONE(&o->only);
 	free(o);
 }
 
@@ -278,11 +292,15 @@ static int defaults(struct parse *x)
 static int publish(struct parse *x)
 {
 	struct owned *o = x->own;
+	size_t only = 0;
 
-	if (VEC_PUSH(&o->pass) == NULL || VEC_PUSH(&o->set) == NULL)
+	if (VEC_PUSH(&o->pass) == NULL || VEC_PUSH(&o->set) == NULL || VEC_PUSH(&o->secret) == NULL)
 		return err_nomem(x->e);
 	o->p.env_pass = o->pass.at;
 	o->p.env_set = o->set.at;
+	o->p.env_secret = o->secret.at;
+	for (size_t i = 0; i < o->mounts.len; only += o->mounts.at[i++].n_only)
+		o->mounts.at[i].only = o->only.at + only;
 	o->p.mounts = o->mounts.at;
 	o->p.n_mounts = o->mounts.len;
 	o->p.rules = o->rules.at;

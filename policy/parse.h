@@ -19,7 +19,7 @@ struct owned {
 	VEC(char *) strings;
 	VEC(struct policy_mount) mounts;
 	VEC(struct policy_rule) rules;
-	VEC(const char *) pass, set;
+	VEC(const char *) pass, set, secret, only;
 };
 
 struct parse {
@@ -58,6 +58,12 @@ int parse_object(struct parse *x, const json_t *v, const struct at *at, const st
 /* A copy that the policy owns, or NULL (the error is set). */
 const char *parse_keep(struct parse *x, const char *s);
 
+/* Is it a glob? The sentence is the compiler's. */
+int parse_check_glob(struct parse *x, const char *s, const struct at *at);
+
+/* Letters, digits, '.', '_' and '-', at most LIM_NAME of them. */
+bool parse_is_name(const char *s);
+
 /* The value's index in @names, or a negative code. */
 int parse_word(struct parse *x, const json_t *v, const struct at *at, const struct key_row *row,
 	       const char *const *names, size_t n);
@@ -81,10 +87,12 @@ READER(count);
 READER(env);
 READER(env_pass);
 READER(env_set);
+READER(env_secret);
 READER(mounts);
 READER(host);
 READER(guest);
 READER(access);
+READER(only);
 READER(rules);
 READER(on);
 READER(glob);

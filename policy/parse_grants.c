@@ -48,10 +48,9 @@ READER(env_pass)
 	return 0;
 }
 
-static int env_assign(struct parse *x, const char *name, const char *value)
+static int env_assign(struct parse *x, const char **slot, const char *name, const char *value)
 {
 	char pair[2 * LIM_POLICY_STRING + 2];
-	const char **slot = VEC_PUSH(&x->own->set);
 
 	if (slot == NULL)
 		return err_nomem(x->e);
@@ -76,7 +75,33 @@ READER(env_set)
 					 name);
 		if (!json_is_string(value) || json_string_length(value) > LIM_POLICY_STRING)
 			return parse_found(x, value, &in, "a string of at most 4096 bytes");
-		if (env_assign(x, name, json_string_value(value)) < 0)
+		if (env_assign(x, VEC_PUSH(&x->own->set), name, json_string_value(value)) < 0)
+			return x->e->code;
+	}
+	return 0;
+}
+
+/* A secret's name is one of a file: the daemon looks for it in the tenant's. */
+READER(env_secret)
+{
+	const char *name;
+	json_t *value;
+
+	if (check_env_count(x, at, json_object_size(v)) < 0)
+		return x->e->code;
+	json_object_foreach((json_t *)(uintptr_t)v, name, value)
+	{
+		struct at in = { .up = at, .key = name };
+		const char *s = json_string_value(value);
+
+		if (!is_variable(name))
+			return parse_bad(x, &in, "found \"%.40s\", expected the name of a variable",
+					 name);
+		if (s == NULL || *s == '.' || !parse_is_name(s))
+			return parse_found(
+				x, value, &in,
+				"the name of a secret: letters, digits, '.', '_' and '-'");
+		if (env_assign(x, VEC_PUSH(&x->own->secret), name, s) < 0)
 			return x->e->code;
 	}
 	return 0;
@@ -138,6 +163,46 @@ READER(access)
 	if (word < 0)
 		return word;
 	m->write = word == 1;
+	return 0;
+}
+
+static int keep_only(struct parse *x, const json_t *v, const struct at *at)
+{
+	const char *s = json_string_value(v), **slot;
+
+	if (s == NULL || *s == '\0' || json_string_length(v) > LIM_POLICY_STRING)
+		return parse_found(x, v, at, "a glob, such as \"**/*.png\"");
+	if (*s == '/' || has_component(s, "..") || strncmp(s, "../", 3) == 0)
+		return parse_bad(
+			x, at,
+			"\"%.64s\" can never match, paths are relative to the mount: begin "
+			"it with a name or \"**\"",
+			s);
+	if (parse_check_glob(x, s, at) < 0)
+		return x->e->code;
+	slot = VEC_PUSH(&x->own->only);
+	if (slot == NULL)
+		return err_nomem(x->e);
+	*slot = parse_keep(x, s);
+	return *slot != NULL ? 0 : x->e->code;
+}
+
+/* The globs of all mounts stand in one vector, in their order. */
+READER(only)
+{
+	struct policy_mount *m = dst;
+
+	m->n_only = json_array_size(v);
+	if (m->n_only == 0)
+		return parse_bad(x, at, "no glob: leave \"only\" out to show everything");
+	if (m->n_only > LIM_POLICY_ONLY)
+		return parse_bad(x, at, "%zu globs, at most %u", m->n_only, LIM_POLICY_ONLY);
+	for (size_t i = 0; i < m->n_only; i++) {
+		struct at in = { .up = at, .index = i };
+
+		if (keep_only(x, json_array_get(v, i), &in) < 0)
+			return x->e->code;
+	}
 	return 0;
 }
 

@@ -83,18 +83,26 @@ static const char *never_a_path(const char *s)
 	return NULL;
 }
 
-READER(glob)
+int parse_check_glob(struct parse *x, const char *s, const struct at *at)
 {
-	const char **field = (const char **)(void *)((char *)dst + row->field);
-	const char *s = json_string_value(v), *never = never_a_path(s);
 	CLEANUP(free_p) void *compiled = NULL;
 	struct err e = { 0 };
 	size_t len;
 
-	if (never != NULL)
-		return parse_bad(x, at, "\"%.64s\" can never match, %s", s, never);
 	if (glob_compile(s, &compiled, &len, &e) < 0)
 		return e.code == ERR_NOMEM ? err_nomem(x->e) : parse_bad(x, at, "%s", e.msg);
+	return 0;
+}
+
+READER(glob)
+{
+	const char **field = (const char **)(void *)((char *)dst + row->field);
+	const char *s = json_string_value(v), *never = never_a_path(s);
+
+	if (never != NULL)
+		return parse_bad(x, at, "\"%.64s\" can never match, %s", s, never);
+	if (parse_check_glob(x, s, at) < 0)
+		return x->e->code;
 	*field = parse_keep(x, s);
 	return *field != NULL ? 0 : x->e->code;
 }

@@ -35,7 +35,7 @@ static void *field_of(void *dst, const struct key_row *row)
 	return (char *)dst + row->field;
 }
 
-static bool is_name(const char *s)
+bool parse_is_name(const char *s)
 {
 	size_t n = strlen(s);
 
@@ -49,7 +49,7 @@ READER(name)
 {
 	const char **field = field_of(dst, row);
 
-	if (!is_name(json_string_value(v)))
+	if (!parse_is_name(json_string_value(v)))
 		return parse_found(x, v, at, row->want);
 	*field = parse_keep(x, json_string_value(v));
 	return *field != NULL ? 0 : x->e->code;

@@ -179,23 +179,31 @@ void scan_lines(const char *text, size_t len, const struct at *at, uint32_t *lin
 	}
 }
 
-size_t scan_depth(const char *text, size_t len)
+struct scan_pos scan_place(const char *text, size_t at)
+{
+	return pos_of(text, text + at);
+}
+
+size_t scan_depth(const char *text, size_t len, size_t most, size_t *ret_over)
 {
 	struct scan s = { text, text + len };
-	size_t depth = 0, most = 0;
+	size_t depth = 0, deepest = 0;
 
 	while (s.p < s.end) {
 		if (*s.p == '"') {
 			skip_string(&s);
 			continue;
 		}
-		if (in_set(*s.p, "{[") && ++depth > most)
-			most = depth;
-		else if (in_set(*s.p, "}]") && depth > 0)
+		if (in_set(*s.p, "{[") && ++depth > deepest) {
+			deepest = depth;
+			if (depth == most + 1)
+				*ret_over = (size_t)(s.p - text);
+		} else if (in_set(*s.p, "}]") && depth > 0) {
 			depth--;
+		}
 		s.p++;
 	}
-	return most;
+	return deepest;
 }
 
 /* Room for the tail is kept by cutting, never by overrunning. */

@@ -27,8 +27,11 @@ struct scan_pos scan_find(const char *text, size_t len, const struct at *at, boo
 /* The lines on which the first @n elements of the array at @at begin. */
 void scan_lines(const char *text, size_t len, const struct at *at, uint32_t *lines, size_t n);
 
-/* How deeply arrays and objects nest. */
-size_t scan_depth(const char *text, size_t len);
+/* How deeply arrays and objects nest; *ret_over: where they first do beyond @most. */
+size_t scan_depth(const char *text, size_t len, size_t most, size_t *ret_over);
+
+/* Line and column of byte @at. */
+struct scan_pos scan_place(const char *text, size_t at);
 
 /* Where parsing stopped: the path to what surrounds byte @stop, and where the
  * last key before it begins. For text that jansson refused. */

@@ -7,6 +7,7 @@
 #include "daemon/front/call.h"
 #include "daemon/front/privchan.h"
 #include "daemon/front/record.h"
+#include "daemon/front/secrets.h"
 #include "daemon/task.h"
 
 #define FDS_FIXED 4u /* image, task, slot, doorbell */
@@ -69,26 +70,46 @@ void live_free(struct live *l)
 
 /* ---- the start message -------------------------------------------------- */
 
-static int write_task(struct live *l, int *ret, struct err *e)
+/* Copies the list; where its end came to lie. */
+static const char **append(const char **to, const char *const *list)
+{
+	while (list != NULL && *list != NULL)
+		*to++ = *list++;
+	return to;
+}
+
+/* Secrets come first: of two variables of one name the first is seen. */
+static int write_with(struct live *l, char *const *secrets, int *ret, struct err *e)
 {
 	const struct spec *s = &l->inst->spec;
 	const struct policy *doc = l->policy->doc;
-	size_t n_args = strv_len((const char *const *)s->args);
-	size_t n_set = strv_len((const char *const *)doc->env_set);
-	size_t n_env = strv_len((const char *const *)s->env);
-	CLEANUP(free_p) const char **args = calloc(n_args + 2, sizeof(*args));
-	CLEANUP(free_p) const char **env = calloc(n_set + n_env + 1, sizeof(*env));
+	const char *const *set = (const char *const *)doc->env_set;
+	const char *const *own = (const char *const *)s->env, *const *secret =
+								      (void *)(uintptr_t)secrets;
+	const char *const *given = (const char *const *)s->args;
+	CLEANUP(free_p) const char **args = calloc(strv_len(given) + 2, sizeof(*args));
+	CLEANUP(free_p)
+	const char **env =
+		calloc(strv_len(secret) + strv_len(own) + strv_len(set) + 1, sizeof(*env));
 
 	if (args == NULL || env == NULL)
 		return err_nomem(e);
 	args[0] = s->module_name[0] != '\0' ? s->module_name : "module";
-	for (size_t i = 0; i < n_args; i++)
-		args[i + 1] = s->args[i];
-	for (size_t i = 0; i < n_env; i++)
-		env[i] = s->env[i];
-	for (size_t i = 0; i < n_set; i++)
-		env[n_env + i] = doc->env_set[i];
+	(void)append(args + 1, given);
+	(void)append(append(append(env, secret), own), set);
 	return task_write(args, env, ret, e);
+}
+
+static int write_task(struct live *l, int *ret, struct err *e)
+{
+	char **secrets = NULL;
+
+	if (secrets_read(l->front->state, l->inst->tenant,
+			 (const char *const *)l->policy->doc->env_secret, &secrets, e) < 0)
+		return e->code;
+	(void)write_with(l, secrets, ret, e);
+	(void)secrets_free(secrets);
+	return e->code;
 }
 
 static size_t gather_fds(const struct live *l, int task, int fds[IPC_MAX_FDS])

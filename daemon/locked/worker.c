@@ -89,6 +89,13 @@ static int judge(void *arg, const struct gate_req *req)
 	return v.value;
 }
 
+static bool visible(void *arg, uint32_t preopen, const char *rel, uint32_t len, bool dir)
+{
+	const struct worker *w = arg;
+
+	return policy_judge_visible(w->cell.judge, preopen, rel, len, dir);
+}
+
 /* ---- output ------------------------------------------------------------- */
 
 /* Until the front has made room. -EINTR when the guest shall end. */
@@ -276,7 +283,8 @@ static void furnish(struct worker *w, struct ipc_msg *m, uint64_t woken, struct 
 	w->audit = slot_audit(w->cell.slot);
 	w->output = slot_output(w->cell.slot);
 	w->gate = (struct gate){ judge, w, policy_judge_refused(w->cell.judge),
-				 policy_judge_paths(w->cell.judge) };
+				 policy_judge_paths(w->cell.judge),
+				 policy_judge_only(w->cell.judge) ? visible : NULL };
 	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
 		return;
 	at[STEP_PREPARED] = now_ns(CLOCK_MONOTONIC);

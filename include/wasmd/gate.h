@@ -7,6 +7,7 @@
 #ifndef WASMD_GATE_H
 #define WASMD_GATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -74,6 +75,10 @@ struct gate {
 	uint64_t refused; /* bit per op that no argument can make allowed: such a
 			   * call is judged before any system call is made */
 	uint8_t paths;    /* 1: rules look at paths, resolve them before judging */
+	/* Does @rel, relative to that preopened directory, exist for the guest?
+	 * "" is the directory itself; asked with @dir false it tells whether
+	 * everything in it does. NULL: everything exists. */
+	bool (*visible)(void *arg, uint32_t preopen, const char *rel, uint32_t len, bool dir);
 };
 
 #endif

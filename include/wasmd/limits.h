@@ -45,6 +45,7 @@
 #define LIM_POLICY_RULES 1000u        /* rules of one policy */
 #define LIM_POLICY_STRING 4096u       /* one string: a path is the longest need */
 #define LIM_POLICY_ENV 256u           /* variables set or passed */
+#define LIM_POLICY_ONLY 64u           /* globs of one mount */
 #define LIM_POLICY_IMAGE (4u << 20)   /* the compiled form */
 #define LIM_BPF_INSNS 65536u          /* of one program */
 #define LIM_BPF_STEPS 1000000u        /* executed in one judgement */
@@ -56,6 +57,7 @@
 #define LIM_HTTP_BODY (4u << 20)      /* a JSON body; modules and stdin stream */
 #define LIM_RUN_STDIN (64u << 20)     /* body of POST /v1/run */
 #define LIM_RUN_OUTPUT (16u << 20)    /* stdout + stderr in the reply of /v1/run */
+#define LIM_SECRET_BYTES (64u << 10)  /* the value of one env.secret */
 #define LIM_NAME 128u                 /* instance, module, tenant and policy names */
 #define LIM_INSTANCES 4096u           /* live at once, until 5/8 shards zygotes */
 #define LIM_ZYGOTES 64u               /* warm at once; the idlest is retired */

@@ -50,6 +50,8 @@ struct policy_mount {
 	const char *host;  /* absolute host path; NULL for a tmpfs */
 	uint64_t tmpfs;    /* bytes, when host is NULL */
 	const char *guest; /* absolute, normalised guest path */
+	const char **only; /* globs relative to the mount; n_only 0: everything */
+	size_t n_only;
 	bool write;
 	uint32_t line;     /* in the JSON text */
 };
@@ -78,6 +80,7 @@ struct policy {
 	bool args, random;
 	const char **env_pass; /* NULL-terminated names */
 	const char **env_set;  /* NULL-terminated "NAME=value" */
+	const char **env_secret; /* NULL-terminated "API_KEY=name of the secret" */
 	uint64_t clock_resolution; /* ns */
 	struct policy_mount *mounts;
 	size_t n_mounts;
@@ -131,6 +134,13 @@ uint32_t policy_judge_require(const struct policy_judge *j);
 /* For struct gate: operations no argument can make allowed; whether rules look at paths. */
 uint64_t policy_judge_refused(const struct policy_judge *j);
 bool policy_judge_paths(const struct policy_judge *j);
+
+/* Does any mount show only some of its files? For struct gate's visible. */
+bool policy_judge_only(const struct policy_judge *j);
+/* Does @rel exist below mount @i: a file that its globs match, a directory
+ * that they match or on the way to what they could? */
+bool policy_judge_visible(const struct policy_judge *j, size_t i, const char *rel, size_t len,
+			  bool dir);
 
 #define POLICY_NO_RULE UINT32_MAX
 

@@ -89,7 +89,9 @@ static void test_bounds(void **state)
 	refuse("{\"name\": \"\xff\"}", 12, ERR_POLICY, "line 1");
 	memset(text, ' ', LIM_POLICY_BYTES + 1);
 	memcpy(text, "{}", 2);
-	refuse(text, LIM_POLICY_BYTES + 1, ERR_LIMIT, "1048577 bytes, at most 1048576");
+	text[LIM_POLICY_BYTES - 1] = '\n';
+	refuse(text, LIM_POLICY_BYTES + 1, ERR_LIMIT,
+	       "line 2, column 1: the policy has 1048577 bytes, at most 1048576");
 	text[LIM_POLICY_BYTES] = '\0';
 	(void)policy_free(test_parse(text));
 	for (unsigned n = LIM_POLICY_RULES; n <= LIM_POLICY_RULES + 1; n++) {
@@ -129,6 +131,7 @@ static void test_scan(void **state)
 			none = { .up = &b, .key = "c" };
 	struct scan_pos pos = scan_find(text, sizeof(text) - 1, &two, false);
 	char path[32];
+	size_t over = 0;
 
 	assert_int_equal(pos.line, 3);
 	assert_int_equal(pos.column, 2);
@@ -140,7 +143,8 @@ static void test_scan(void **state)
 	assert_string_equal(path, "$.a\"b[2]");
 	scan_path(&two, path, 5);
 	assert_string_equal(path, "$.a\"");
-	assert_int_equal(scan_depth(text, sizeof(text) - 1), 3);
+	assert_int_equal(scan_depth(text, sizeof(text) - 1, 1, &over), 3);
+	assert_int_equal(over, 17);
 	for (size_t n = 0; n < sizeof(text); n++)
 		(void)scan_find(text, n, &none, false); /* stays within its bounds */
 }
@@ -235,6 +239,48 @@ static void test_explain_works(void **state)
 	}
 }
 
+/* ---- the policy reference ------------------------------------------------------ */
+
+static char *read_docs(const char *path)
+{
+	char *text = calloc(1, 1 << 17);
+	FILE *f = path != NULL ? fopen(path, "re") : NULL;
+
+	if (f == NULL)
+		fail_msg("POLICY_MD names no file");
+	assert_non_null(text);
+	assert_in_range(fread(text, 1, (1 << 17) - 1, f), 1000, (1 << 17) - 2);
+	(void)fclose(f);
+	return text;
+}
+
+/* Every example of docs/policy.md is a policy that compiles. */
+static void test_docs(void **state)
+{
+	static const char fence[] = "```json\n";
+	char *text = read_docs(getenv("POLICY_MD"));
+	unsigned n = 0;
+
+	for (char *p = text; (p = strstr(p, fence)) != NULL; n++) {
+		char *end = strstr(p += sizeof(fence) - 1, "\n```");
+		struct policy *doc;
+		struct policy_judge *j;
+		void *image;
+		size_t len;
+
+		assert_non_null(end);
+		*end = '\0';
+		doc = test_parse(p);
+		j = test_judge(doc, &image, &len);
+		(void)policy_judge_free(j);
+		(void)policy_free(doc);
+		free(image);
+		p = end + 1;
+	}
+	assert_true(n >= 5);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,7 +288,7 @@ int main(void)
 		cmocka_unit_test(test_values),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut),	      cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_nearest),	      cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_explain_works),
+		cmocka_unit_test(test_explain_works), cmocka_unit_test(test_docs),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "vm/wasi/guest.h"
+#include "vm/wasi/resolve.h"
 #include "vm/wasi/sys.h"
 
 #define DIRENT_BYTES 24u /* of the guest's record, before the name */
@@ -50,6 +51,17 @@ static uint8_t type_of(struct call *c, const struct fd *f, const struct kernel_d
 	return sys_stat_at(c->w, f->host, d->name, &st) < 0 ? FT_UNKNOWN : filetype_of(st.st_mode);
 }
 
+/* Does the guest's view of the directory have this entry, of type @type? */
+static bool is_listed(const struct call *c, const struct fd *f, const char *name, uint8_t type)
+{
+	char path[LIM_PATH_BYTES * 2 + NAME_MAX + 2];
+
+	if (c->w->cfg.gate->visible == NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "%s/%s", f->path_len == 1 ? "" : f->path, name);
+	return place_visible(c->w, f, path, type == FT_DIR);
+}
+
 /* What lies above a granted directory has no number for the guest. */
 static void put_entry(struct call *c, const struct fd *f, const struct kernel_dirent *d,
 		      struct out *o)
@@ -57,12 +69,14 @@ static void put_entry(struct call *c, const struct fd *f, const struct kernel_di
 	bool above = f->preopen >= 0 && strcmp(d->name, "..") == 0;
 	uint64_t ino = above ? 0 : d->ino;
 	uint32_t len = (uint32_t)strlen(d->name);
-	uint8_t b[DIRENT_BYTES] = { 0 };
+	uint8_t b[DIRENT_BYTES] = { 0 }, type = above ? FT_DIR : type_of(c, f, d);
 
+	if (!is_listed(c, f, d->name, type))
+		return;
 	memcpy(b, &d->off, 8);
 	memcpy(b + 8, &ino, 8);
 	memcpy(b + 16, &len, 4);
-	b[20] = above ? FT_DIR : type_of(c, f, d);
+	b[20] = type;
 	put(o, b, sizeof(b));
 	put(o, d->name, len);
 }

@@ -190,6 +190,7 @@ int fd_of_preopen(struct wasi *w, int i, struct fd *ret, struct err *e)
 			    .list = -1,
 			    .stream = -1,
 			    .preopen = i,
+			    .mount = (uint32_t)i,
 			    .filetype = FT_DIR,
 			    .rights = R_DIR,
 			    .inherit = R_DIR | R_FILE,

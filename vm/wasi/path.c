@@ -7,6 +7,7 @@
 
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
+#include "vm/wasi/resolve.h"
 #include "vm/wasi/sys.h"
 #include "vm/wasi/times.h"
 #include "wasmd/fault.h"
@@ -16,10 +17,15 @@ static bool exists(const struct place *p)
 	return p->st.st_mode != 0;
 }
 
-/* A path that ends in a slash can't become anything but a directory. */
-static enum werr may_make(const struct place *p)
+/* A path that ends in a slash can't become anything but a directory, and a
+ * name that would not be seen can't become a file. */
+static enum werr may_make(const struct call *c, uint32_t i)
 {
-	return p->dir && !exists(p) ? WE_NOENT : WE_OK;
+	const struct place *p = &c->at[i];
+
+	if (exists(p))
+		return WE_OK;
+	return p->dir || !place_visible(c->w, c->fd[i], p->path, false) ? WE_NOENT : WE_OK;
 }
 
 enum werr call_path_create_directory(struct call *c)
@@ -60,7 +66,7 @@ enum werr call_path_filestat_set_times(struct call *c)
 enum werr call_path_link(struct call *c)
 {
 	const struct place *from = &c->at[0], *to = &c->at[1];
-	enum werr e = may_make(to);
+	enum werr e = may_make(c, 1);
 
 	if (e != WE_OK)
 		return e;
@@ -71,15 +77,22 @@ enum werr call_path_rename(struct call *c)
 {
 	const struct place *from = &c->at[0], *to = &c->at[1];
 
-	if (to->dir && exists(from) && !S_ISDIR(from->st.st_mode))
+	bool dir = S_ISDIR(from->st.st_mode);
+
+	if (to->dir && exists(from) && !dir)
 		return WE_NOTDIR;
+	if (!dir && !exists(to) && !place_visible(c->w, c->fd[1], to->path, false))
+		return WE_NOENT;
+	/* Elsewhere, what is hidden in it could be seen. */
+	if (dir && (place_filtered(c->w, c->fd[0]) || place_filtered(c->w, c->fd[1])))
+		return WE_ACCES;
 	return werr_of(sys_rename(c->w, from->parent, from->name, to->parent, to->name));
 }
 
 enum werr call_path_symlink(struct call *c)
 {
 	const struct place *p = &c->at[0];
-	enum werr e = may_make(p);
+	enum werr e = may_make(c, 0);
 
 	if (e != WE_OK)
 		return e;
@@ -207,7 +220,7 @@ static enum werr check_found(const struct call *c)
 	if (!exists(p) && (of & OF_CREAT) == 0)
 		return WE_NOENT;
 	if (!exists(p))
-		return p->dir ? WE_ISDIR : WE_OK;
+		return p->dir ? WE_ISDIR : may_make(c, 0);
 	if ((of & OF_CREAT) != 0 && (of & OF_EXCL) != 0)
 		return WE_EXIST;
 	if (S_ISLNK(p->st.st_mode))
@@ -254,6 +267,7 @@ static enum werr open_entry(struct call *c, struct fd *f, uint32_t *ret)
 	f->rights = granted(c) & (dir ? R_DIR : R_FILE);
 	f->inherit = c->a[A_INHERIT] & c->fd[0]->inherit;
 	f->flags = (uint16_t)c->a[A_FDFLAGS];
+	f->mount = c->fd[0]->mount;
 	f->path = mem_new(p->path_len + 1, 1);
 	if (f->path == NULL)
 		return WE_NOMEM;

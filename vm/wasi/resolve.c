@@ -20,6 +20,45 @@ struct walk {
 	char name[NAME_MAX + 1]; /* the component taken last */
 };
 
+/* ---- what exists for the guest --------------------------------------------- */
+
+static bool ask_visible(const struct wasi *w, const struct fd *dir, const char *rel, bool is_dir)
+{
+	const struct gate *g = w->cfg.gate;
+
+	return g->visible == NULL ||
+	       g->visible(g->arg, dir->mount, rel, (uint32_t)strlen(rel), is_dir);
+}
+
+bool place_visible(const struct wasi *w, const struct fd *dir, const char *path, bool is_dir)
+{
+	size_t root;
+
+	if (w->cfg.gate->visible == NULL)
+		return true;
+	root = strlen(w->cfg.preopens[dir->mount].guest);
+	path += root < strlen(path) ? root : strlen(path);
+	return ask_visible(w, dir, path + strspn(path, "/"), is_dir);
+}
+
+bool place_filtered(const struct wasi *w, const struct fd *dir)
+{
+	return !ask_visible(w, dir, "", false);
+}
+
+/* Is there no k->name in the directory that the walk has reached? */
+static bool hidden(const struct walk *k, bool is_dir)
+{
+	char path[sizeof(k->p->path) + sizeof(k->name)];
+
+	if (k->w->cfg.gate->visible == NULL)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/%s", k->p->path, k->name);
+	return !place_visible(k->w, k->dir, path, is_dir);
+}
+
+/* ---- walking ---------------------------------------------------------------- */
+
 /* Appends "/@name" to the place's path. */
 static enum werr push(struct walk *k, const char *name)
 {
@@ -137,10 +176,13 @@ static enum werr expand(struct walk *k)
 static enum werr go_down(struct walk *k)
 {
 	enum werr e = hold_below(k, k->p->parent, k->name);
+	bool is_dir = e != WE_NOTDIR && e != WE_LOOP;
 
+	if (hidden(k, is_dir))
+		return WE_NOENT;
 	if (e == WE_OK)
 		return push(k, k->name);
-	if (e != WE_NOTDIR && e != WE_LOOP)
+	if (is_dir)
 		return e;
 	e = expand(k);
 	return e == WE_INVAL ? WE_NOTDIR : e;
@@ -169,6 +211,9 @@ static enum werr look(struct walk *k, bool *ret_again)
 	int64_t rc = sys_stat_at(k->w, p->parent, k->name, &p->st);
 
 	*ret_again = false;
+	/* What could only be seen as a directory may still become one. */
+	if (hidden(k, rc < 0 || S_ISDIR(p->st.st_mode)))
+		return WE_NOENT;
 	if (rc == -ENOENT) {
 		p->st.st_mode = 0;
 		return WE_OK;
@@ -267,8 +312,8 @@ static enum werr leap(struct walk *k)
 	char *begin = k->todo, saved = begin[n];
 	enum werr e;
 
-	if (n == 0)
-		return WE_OK;
+	if (n == 0 || place_filtered(k->w, k->dir))
+		return WE_OK; /* then each component is looked at */
 	begin[n] = '\0';
 	e = has_dots(begin) ? WE_LOOP : hold_below(k, k->p->parent, begin);
 	begin[n] = saved;

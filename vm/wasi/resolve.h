@@ -21,6 +21,11 @@ MUST_CHECK enum werr place_resolve(struct wasi *w, struct place *p, const struct
 /* The place by the path's letters only; makes no system call. */
 void place_lexical(struct place *p, const struct fd *dir, const char *text);
 
+/* Does @path, which lies below @dir's mount, exist for the guest? */
+bool place_visible(const struct wasi *w, const struct fd *dir, const char *path, bool is_dir);
+/* Does anything below @dir's mount not? */
+bool place_filtered(const struct wasi *w, const struct fd *dir);
+
 void place_done(struct wasi *w, struct place *p);
 
 #endif

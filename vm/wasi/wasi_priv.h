@@ -43,12 +43,13 @@ enum fd_kind {
 /* An entry of the guest's descriptor table. */
 struct fd {
 	enum fd_kind kind;
-	int host;    /* or -1 */
-	int list;    /* of a directory, opened for reading at its first listing; or -1 */
-	bool owned;  /* host is closed with the entry */
-	int stream;  /* 0, 1, 2 when it is that standard stream, wherever it was
-		      * renumbered to; else -1 */
-	int preopen; /* index in the configuration, or -1 */
+	int host;	/* or -1 */
+	int list;	/* of a directory, opened for reading at its first listing; or -1 */
+	bool owned;	/* host is closed with the entry */
+	int stream;	/* 0, 1, 2 when it is that standard stream, wherever it was
+			 * renumbered to; else -1 */
+	int preopen;	/* index in the configuration, or -1 */
+	uint32_t mount; /* of a directory: the preopened one that it lies in */
 	uint8_t filetype;
 	uint16_t flags; /* FDF_* */
 	uint64_t rights, inherit;

@@ -43,7 +43,8 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[],
+	opts_attach[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -177,5 +178,15 @@ void follow_forget(struct ctl *ctl, const char *id, bool ended);
 int follow_status(const json_t *instance);
 /* Says how it ended, unless it ended by itself. */
 void follow_epitaph(const json_t *instance, const char *label);
+
+/* ---- terminal.c ------------------------------------------------------------- */
+
+/* What a guest, or we, may change of the descriptors 0 to 2: kept, and put back. */
+struct terminal;
+struct terminal *terminal_keep(void); /* NULL when memory is short: nothing is kept */
+/* Lines are edited and echoed as ever, but ctrl-p and ctrl-q come through. */
+void terminal_attach(const struct terminal *t);
+void terminal_restore(const struct terminal *t);
+struct terminal *terminal_free(struct terminal *t); /* restores, too */
 
 #endif

@@ -760,6 +760,30 @@ class Played(unittest.TestCase):
         status, got, err = self.on_terminal(lambda conn, got: None, lambda m, c: None)
         self.assertEqual(status, 125)
 
+    def test_call(self):
+        routes = {"POST /v1/instances/x/call": answer(200, {
+            "results": [3, "9223372036854775807", 0.1, 0.10000000149011612, "\x1bnan", -0.0],
+            "types": ["i32", "i64", "f64", "f32", "f64", "f64"]})}
+        with Fake(routes) as f:
+            r = ctl("call", "x", "add", "1", "-2", "0x10", "2.5", "-1e3", "9007199254740993",
+                    "18446744073709551615", "nan", "-inf", "007", sock=f.path)
+            self.assertEqual(r.stdout.decode(),
+                             "3\n9223372036854775807\n0.1\n0.1\n\\x1bnan\n-0\n", r.stderr)
+            self.assertEqual(json.loads(f.asked[0][2]), {"export": "add", "args": [
+                1, -2, "0x10", 2.5, -1000.0, "9007199254740993", "18446744073709551615", "nan",
+                "-inf", 7]})
+            r = ctl("call", "-o", "jsonl", "x", "add", sock=f.path)
+            self.assertEqual(json.loads(r.stdout)["types"][0], "i32")
+            for bad in ("", " 1", "1 ", "x", "1x", "--", "0x", "-o"):
+                r = ctl("call", "x", "add", "1", bad, sock=f.path)
+                self.assertEqual(r.returncode, 125, bad)
+                self.assertIn(f'argument 2: "{bad}" is not a number', r.stderr.decode())
+        with Fake({"POST /v1/instances/x/call": error(422, "trap", "out of bounds")}) as f:
+            r = ctl("call", "x", "add", sock=f.path)
+            self.assertEqual((r.returncode, r.stderr), (134, b"wasmctl call: out of bounds\n"))
+        with Fake({"POST /v1/instances/x/call": answer(200, {})}) as f:
+            self.assertEqual(ctl("call", "x", "add", sock=f.path).returncode, 125)
+
     def test_life(self):
         done = answer(200, instance("exited", 300))
         with Fake({"POST /v1/instances/a/stop?grace=2": done, "POST /v1/instances/a/kill": done,

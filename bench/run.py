@@ -38,7 +38,11 @@ def engine():
 
 
 def policy():
-    subprocess.run([BUILD / 'bench/bench-policy'], check=True)
+    said = subprocess.run([BUILD / 'bench/bench-policy'], check=True, capture_output=True,
+                          text=True).stdout
+    print(said, end='')
+    short.extend(line.split()[1] for line in said.splitlines()
+                 if line.startswith('bar ') and line.endswith(' short'))
 
 
 def with_daemon():

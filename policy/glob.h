@@ -31,10 +31,13 @@ struct glob_op {
 	uint16_t arg; /* jump target, or class */
 };
 
+struct glob_masks;
+
 /* A checked view; the bytes are borrowed. */
 struct glob {
 	struct glob_head head;
 	const uint8_t *ops, *classes;
+	struct glob_masks *masks; /* owned; NULL: it goes without */
 };
 
 /* *ret is one block of *ret_len bytes, to be freed. The sentence says where
@@ -43,6 +46,11 @@ MUST_CHECK int glob_compile(const char *text, void **ret, size_t *ret_len, struc
 
 /* Hostile bytes -> view. False: not a glob. */
 MUST_CHECK bool glob_load(const void *p, size_t len, struct glob *ret);
+
+/* Makes matching some ten times as fast, where the glob is small enough; to be
+ * undone by glob_done(). ERR_NOMEM. */
+MUST_CHECK int glob_quicken(struct glob *g, struct err *e);
+void glob_done(struct glob *g);
 
 bool glob_match(const struct glob *g, const char *path, size_t len);
 /* Does the glob match @path itself, or something that could lie below it? */

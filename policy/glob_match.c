@@ -2,22 +2,9 @@
  * Runs a glob's automaton: all its states at once, each at most once per
  * byte of the path, so that no glob can blow up.
  */
-#include "policy/glob.h"
-#include "policy/glob_ops.h"
+#include "policy/glob_sim.h"
 
-struct states {
-	uint16_t at[GLOB_OPS];
-	size_t n;
-};
-
-struct sim {
-	const struct glob *g;
-	uint32_t seen[GLOB_OPS]; /* the round in which a state was entered */
-	uint32_t round;
-	bool matched; /* in this round */
-};
-
-static struct glob_op op_at(const struct glob *g, size_t i)
+struct glob_op glob_op_at(const struct glob *g, size_t i)
 {
 	struct glob_op op;
 
@@ -25,8 +12,15 @@ static struct glob_op op_at(const struct glob *g, size_t i)
 	return op;
 }
 
-/* Enters @start and all that follows from it without a byte. */
-static void enter(struct sim *s, struct states *to, uint16_t start)
+void sim_start(struct sim *s, const struct glob *g)
+{
+	s->g = g; /* not initialised as a whole: that would cost 4 KiB a call */
+	s->round = 0;
+	s->matched = false;
+	memset(s->seen, 0, g->head.n_ops * sizeof(s->seen[0]));
+}
+
+void sim_enter(struct sim *s, struct states *to, uint16_t start)
 {
 	uint16_t stack[GLOB_OPS];
 	size_t n = 0;
@@ -37,7 +31,7 @@ static void enter(struct sim *s, struct states *to, uint16_t start)
 	}
 	while (n > 0) {
 		uint16_t i = stack[--n];
-		struct glob_op op = op_at(s->g, i);
+		struct glob_op op = glob_op_at(s->g, i);
 		uint16_t next[2] = { op.arg, (uint16_t)(i + 1) };
 		unsigned n_next = op.kind == GLOB_FORK ? 2 : op.kind == GLOB_JUMP ? 1 : 0;
 
@@ -54,7 +48,7 @@ static void enter(struct sim *s, struct states *to, uint16_t start)
 	}
 }
 
-static bool takes(const struct glob *g, struct glob_op op, uint8_t c)
+bool glob_takes(const struct glob *g, struct glob_op op, uint8_t c)
 {
 	switch (op.kind) {
 	case GLOB_BYTE:
@@ -76,23 +70,22 @@ static void step(struct sim *s, const struct states *from, struct states *to, ui
 	s->matched = false;
 	to->n = 0;
 	for (size_t k = 0; k < from->n; k++)
-		if (takes(s->g, op_at(s->g, from->at[k]), c))
-			enter(s, to, (uint16_t)(from->at[k] + 1));
+		if (glob_takes(s->g, glob_op_at(s->g, from->at[k]), c))
+			sim_enter(s, to, (uint16_t)(from->at[k] + 1));
 }
 
 /* Feeds @path, then, with @below, a slash. Did it match; is anything alive? */
-static void simulate(struct sim *s, const char *path, size_t len, bool below, bool *ret_match,
-		     bool *ret_alive)
+static void simulate(struct sim *s, const struct glob *g, const char *path, size_t len, bool below,
+		     bool *ret_match, bool *ret_alive)
 {
 	struct states sets[2];
-	size_t i = s->g->head.prefix;
+	size_t i = g->head.prefix;
 	unsigned cur = 0;
 
-	memset(s->seen, 0, s->g->head.n_ops * sizeof(s->seen[0]));
+	sim_start(s, g);
 	s->round = 1;
-	s->matched = false;
 	sets[0].n = 0;
-	enter(s, &sets[0], s->g->head.prefix);
+	sim_enter(s, &sets[0], g->head.prefix);
 	for (; i < len && sets[cur].n > 0; i++, cur ^= 1)
 		step(s, &sets[cur], &sets[cur ^ 1], (uint8_t)path[i]);
 	*ret_match = s->matched && i == len;
@@ -101,6 +94,19 @@ static void simulate(struct sim *s, const char *path, size_t len, bool below, bo
 		cur ^= 1;
 	}
 	*ret_alive = sets[cur].n > 0;
+}
+
+/* The path's beginning equals the glob's prefix. */
+static void feed(const struct glob *g, const char *path, size_t len, bool below, bool *ret_match,
+		 bool *ret_alive)
+{
+	size_t n = g->head.prefix;
+	struct sim s;
+
+	if (g->masks != NULL)
+		glob_run_masks(g->masks, path + n, len - n, below, ret_match, ret_alive);
+	else
+		simulate(&s, g, path, len, below, ret_match, ret_alive);
 }
 
 /* Do the first @n literal bytes of the glob equal @path's? */
@@ -115,32 +121,28 @@ static bool prefix_is(const struct glob *g, const char *path, size_t n)
 
 bool glob_match(const struct glob *g, const char *path, size_t len)
 {
-	struct sim s;
 	bool match, alive;
 
 	if (len < g->head.prefix || !prefix_is(g, path, g->head.prefix))
 		return false;
 	if (g->head.plain)
 		return len == g->head.prefix;
-	s.g = g; /* not initialised as a whole: that would cost 4 KiB a call */
-	simulate(&s, path, len, false, &match, &alive);
+	feed(g, path, len, false, &match, &alive);
 	return match;
 }
 
 bool glob_above(const struct glob *g, const char *path, size_t len)
 {
-	struct sim s;
 	bool match, alive, root = len == 1 && path[0] == '/';
 
 	if (len < g->head.prefix) {
-		char next = (char)op_at(g, len).byte;
+		char next = (char)glob_op_at(g, len).byte;
 
 		return prefix_is(g, path, len) && (root || next == '/');
 	}
 	if (!prefix_is(g, path, g->head.prefix))
 		return false;
-	s.g = g;
-	simulate(&s, path, len, !root, &match, &alive);
+	feed(g, path, len, !root, &match, &alive);
 	return match || alive;
 }
 
@@ -154,7 +156,7 @@ static bool op_ok(const struct glob *g, struct glob_op op, size_t i)
 		return op.arg < g->head.n_classes && i + 1 < g->head.n_ops;
 	case GLOB_FORK:
 	case GLOB_JUMP:
-		return op.arg < g->head.n_ops && i + 1 < g->head.n_ops;
+		return op.arg >= g->head.prefix && op.arg < g->head.n_ops && i + 1 < g->head.n_ops;
 	default:
 		return op.kind < GLOB_KINDS && i + 1 < g->head.n_ops;
 	}
@@ -171,7 +173,7 @@ static bool head_ok(const struct glob *g, size_t len)
 
 bool glob_load(const void *p, size_t len, struct glob *ret)
 {
-	struct glob g;
+	struct glob g = { .masks = NULL };
 
 	if (len < sizeof(g.head))
 		return false;
@@ -181,7 +183,7 @@ bool glob_load(const void *p, size_t len, struct glob *ret)
 	if (!head_ok(&g, len))
 		return false;
 	for (size_t i = 0; i < g.head.n_ops; i++) {
-		struct glob_op op = op_at(&g, i);
+		struct glob_op op = glob_op_at(&g, i);
 
 		if (!op_ok(&g, op, i) || (i < g.head.prefix && op.kind != GLOB_BYTE))
 			return false;

@@ -79,13 +79,16 @@ static int load_globs(struct load *d)
 	if (d->j->globs == NULL)
 		return err_nomem(d->e);
 	for (; d->j->n_globs < n; d->j->n_globs++) {
+		struct glob *g = &d->j->globs[d->j->n_globs];
 		struct image_part part;
 		const void *bytes;
 
 		memcpy(&part, parts + d->j->n_globs * sizeof(part), sizeof(part));
 		bytes = part_of(d, part, 1);
-		if (bytes == NULL || !glob_load(bytes, part.len, &d->j->globs[d->j->n_globs]))
+		if (bytes == NULL || !glob_load(bytes, part.len, g))
 			return bad(d, "one of its globs is malformed");
+		if (glob_quicken(g, d->e) < 0)
+			return d->e->code;
 	}
 	return 0;
 }
@@ -245,6 +248,8 @@ struct policy_judge *policy_judge_free(struct policy_judge *j)
 {
 	if (j != NULL) {
 		(void)prog_free(j->prog);
+		for (size_t i = 0; i < j->n_globs; i++)
+			glob_done(&j->globs[i]);
 		free(j->globs);
 		free(j->filter);
 		free(j);

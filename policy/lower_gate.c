@@ -55,7 +55,15 @@ bool gate_sets_vary(enum gate_op op)
 
 /* ---- emitting ----------------------------------------------------------------- */
 
-#define MAX_EXITS 16u /* forward jumps that leave one rule */
+#define MAX_EXITS 16u	 /* forward jumps that leave one rule */
+#define FAR	  16384u /* instructions; a jump reaches 32767 */
+
+/* A jump to a verdict that is emitted behind the rules, so that calls which a
+ * rule does not match run straight on. */
+struct hit {
+	size_t at;
+	uint64_t v;
+};
 
 struct lower {
 	const struct policy *p;
@@ -63,6 +71,7 @@ struct lower {
 	enum gate_op op;
 	bool recorders;			  /* r7 may hold something */
 	uint32_t globs[LIM_POLICY_RULES]; /* rule -> glob number */
+	VEC(struct hit) hits;
 	struct err *e;
 };
 
@@ -267,14 +276,59 @@ static void emit_verdict(struct lower *l, const struct policy_rule *r, uint64_t 
 	emit_const(l, 7, v);
 }
 
+/* Turns the jump that leaves when the last condition fails into one to the
+ * verdict when it holds. False: the verdict has to follow here. */
+static bool defer(struct lower *l, const struct policy_rule *r, struct exits *miss, uint64_t v)
+{
+	bool either = gate_objects(l->op) == 3 && !is_allow(r); /* also jumped to */
+	struct hit *h;
+
+	if (l->e->code != 0 || !ends(l, r) || either || miss->n == 0)
+		return false;
+	h = VEC_PUSH(&l->hits);
+	if (h == NULL) {
+		(void)err_nomem(l->e);
+		return false;
+	}
+	*h = (struct hit){ miss->at[--miss->n], v };
+	l->out->code.at[h->at].op ^= INSN_jeq64_k ^ INSN_jne64_k;
+	return true;
+}
+
+static void emit_hits(struct lower *l)
+{
+	for (size_t i = 0; l->e->code == 0 && i < l->hits.len; i++) {
+		struct exits here = { .at = { l->hits.at[i].at }, .n = 1 };
+
+		land(l, &here);
+		emit_return(l, l->hits.at[i].v);
+	}
+	l->hits.len = 0;
+}
+
+/* Emits the verdicts that wait, should they get out of a jump's reach. */
+static void keep_near(struct lower *l)
+{
+	struct exits over = { .n = 0 };
+
+	if (l->hits.len == 0 || l->out->code.len - l->hits.at[0].at < FAR)
+		return;
+	emit_exit(l, &over, INSN_ja, 0, 0);
+	emit_hits(l);
+	land(l, &over);
+}
+
 /* True when nothing after it can be reached. */
 static bool lower_rule(struct lower *l, const struct policy_rule *r)
 {
 	struct exits miss = { .n = 0 };
 
 	if (select_op(r, l->op) != NEVER) {
+		uint64_t v = verdict_of(l, r, false);
+
 		match_rule(l, r, &miss);
-		emit_verdict(l, r, verdict_of(l, r, false));
+		if (!defer(l, r, &miss, v))
+			emit_verdict(l, r, v);
 		land(l, &miss);
 		if (unconditional(r, l->op) && ends(l, r))
 			return true;
@@ -326,12 +380,19 @@ static void lower_prologue(struct lower *l)
 
 static void lower_op(struct lower *l, enum gate_op op)
 {
+	bool ended = false;
+
 	l->op = op;
 	lower_prologue(l);
-	for (size_t i = 0; l->e->code == 0 && i < l->p->n_rules; i++)
-		if (concerns(&l->p->rules[i], op) && lower_rule(l, &l->p->rules[i]))
-			return;
-	emit_return(l, default_verdict(l));
+	for (size_t i = 0; l->e->code == 0 && !ended && i < l->p->n_rules; i++) {
+		if (concerns(&l->p->rules[i], op))
+			ended = lower_rule(l, &l->p->rules[i]);
+		if (!ended)
+			keep_near(l);
+	}
+	if (!ended)
+		emit_return(l, default_verdict(l));
+	emit_hits(l);
 }
 
 /* Can no argument make @op allowed? */
@@ -461,6 +522,7 @@ int lower_gate(const struct policy *p, struct gate_lowered *ret, struct err *e)
 	emit_classes(l, &y);
 	for (unsigned op = 0; op < GATE_OP_COUNT; op++)
 		ret->refused |= (uint64_t)refuses(l, (enum gate_op)op) << op;
+	VEC_DONE(&l->hits);
 	return e->code;
 }
 

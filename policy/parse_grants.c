@@ -165,21 +165,32 @@ static int check_overlap(struct parse *x, const struct at *at, const struct poli
 	return 0;
 }
 
+static int check_mount(struct parse *x, const struct at *at, const struct policy_mount *m)
+{
+	if (m->host == NULL && m->tmpfs == 0)
+		return parse_bad(x, at,
+				 "the mount has no \"host\": say which directory it is, or with "
+				 "\"tmpfs\" the size of an empty one");
+	if (m->host != NULL && m->tmpfs != 0)
+		return parse_bad(x, at, "the mount has both \"host\" and \"tmpfs\": leave one out");
+	if (m->guest == NULL)
+		return parse_bad(x, at, "the mount has no \"guest\": say where the guest sees it");
+	return check_overlap(x, at, m);
+}
+
 static int parse_mount(struct parse *x, const json_t *v, const struct at *at, uint32_t line)
 {
 	static const struct key_row rows[] = { POLICY_KEYS_MOUNT(KEY_ROW, LATER_ROW) };
 	struct policy_mount m = { .line = line }, *slot;
 
 	if (!json_is_object(v))
-		return parse_found(x, v, at, "an object with \"host\", \"guest\" and \"access\"");
+		return parse_found(x, v, at, "an object with \"host\" or \"tmpfs\", and \"guest\"");
 	if (parse_object(x, v, at, rows, ARRAY_LEN(rows), &m) < 0)
 		return x->e->code;
-	if (m.host == NULL)
-		return parse_bad(x, at, "the mount has no \"host\": say which directory it is");
-	if (m.guest == NULL)
-		return parse_bad(x, at, "the mount has no \"guest\": say where the guest sees it");
-	if (check_overlap(x, at, &m) < 0)
+	if (check_mount(x, at, &m) < 0)
 		return x->e->code;
+	if (m.tmpfs != 0 && json_object_get(v, "access") == NULL)
+		m.write = true; /* one that is only read would stay empty */
 	slot = VEC_PUSH(&x->own->mounts);
 	if (slot == NULL)
 		return err_nomem(x->e);

@@ -123,11 +123,22 @@ MUST_CHECK enum run_end prog_run(const struct verified_prog *p, const struct run
 /* One instruction as text, jumps as +n. Returns the slots it took (1 or 2). */
 size_t prog_disasm(const struct insn *at, size_t left, char *buf, size_t size);
 
+/* An instruction decoded ahead: where its code is, its registers apart. */
+struct run_op {
+	const void *label;
+	int32_t imm;
+	int16_t off;
+	uint8_t dst, src;
+};
+
 /* The makings of a verified program; nobody but verify.c and run.c looks. */
 struct verified_prog {
 	size_t n;
 	bool stack; /* mentions r10: the stack must be zeroed */
-	struct insn at[];
+	struct run_op at[];
 };
+
+/* Decodes @n instructions, each of which has a row. */
+void prog_decode(const struct insn *from, size_t n, struct run_op *to);
 
 #endif

@@ -96,7 +96,7 @@ static uint64_t swap(uint64_t v, int32_t width)
 }
 
 #define ATOMIC(width)                                                                            \
-	static bool atomic##width(const struct run *m, const struct insn *in, uint64_t r[11])    \
+	static bool atomic##width(const struct run *m, const struct run_op *in, uint64_t r[11])  \
 	{                                                                                        \
 		uint64_t addr = r[in->dst] + (uint64_t)(int64_t)in->off;                         \
 		uint##width##_t *at = mem_at(m, addr, sizeof(*at), true);                        \
@@ -131,7 +131,7 @@ static bool call(const struct helper_env *help, int32_t id, uint64_t r[11])
 
 /* ---- the loop ------------------------------------------------------------ */
 
-#define NEXT()	 goto *labels[(++pc)->op]
+#define NEXT()	 goto * (++pc)->label
 #define DST	 r[pc->dst]
 #define SRC	 r[pc->src]
 #define IMM	 ((uint64_t)(int64_t)pc->imm)
@@ -218,7 +218,9 @@ static bool call(const struct helper_env *help, int32_t id, uint64_t r[11])
 	NEXT()
 
 /* clang-format off */
-enum run_end prog_run(const struct verified_prog *prog, const struct run_env *env, uint64_t *ret_r0)
+/* With @ret_labels only says where the code of each opcode is. */
+static enum run_end run(const struct verified_prog *prog, const struct run_env *env,
+			uint64_t *ret_r0, const void *const **ret_labels)
 {
 	static const void *const labels[256] = {
 #define I(code, id, text, group, form) [code] = &&do_##id,
@@ -226,19 +228,24 @@ enum run_end prog_run(const struct verified_prog *prog, const struct run_env *en
 #undef I
 	};
 	_Alignas(8) uint8_t frame[LIM_BPF_STACK];
-	uint64_t r[11];
-	const struct run m = { .ctx = (uintptr_t)env->ctx, .ctx_len = env->ctx_len,
-			       .ctx_write = env->ctx_write, .stack = (uintptr_t)frame,
-			       .frame = frame };
-	const struct insn *pc = prog->at;
-	uint64_t steps = 0;
+	const struct run_op *pc;
+	uint64_t r[11], steps = 0;
+	struct run m;
 
+	if (ret_labels != NULL) {
+		*ret_labels = labels;
+		return RUN_OK;
+	}
+	m = (struct run){ .ctx = (uintptr_t)env->ctx, .ctx_len = env->ctx_len,
+			  .ctx_write = env->ctx_write, .stack = (uintptr_t)frame,
+			  .frame = frame };
 	if (prog->stack)
 		memset(frame, 0, sizeof(frame));
 	r[1] = m.ctx;
 	r[2] = m.ctx_len;
 	r[10] = m.stack + LIM_BPF_STACK;
-	goto *labels[pc->op];
+	pc = prog->at;
+	goto *pc->label;
 
 	ALU(add, a + b, a + b);
 	ALU(sub, a - b, a - b);
@@ -298,6 +305,25 @@ enum run_end prog_run(const struct verified_prog *prog, const struct run_env *en
 	do_exit: *ret_r0 = r[0]; return RUN_OK;
 }
 /* clang-format on */
+
+enum run_end prog_run(const struct verified_prog *prog, const struct run_env *env, uint64_t *ret_r0)
+{
+	return run(prog, env, ret_r0, NULL);
+}
+
+/* The second half of lddw has no code of its own: its label is never used. */
+void prog_decode(const struct insn *from, size_t n, struct run_op *to)
+{
+	const void *const *labels = NULL;
+
+	(void)run(NULL, NULL, NULL, &labels);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct run_op){ .label = labels[from[i].op],
+					 .imm = from[i].imm,
+					 .off = from[i].off,
+					 .dst = from[i].dst,
+					 .src = from[i].src };
+}
 
 #undef NEXT
 #undef DST

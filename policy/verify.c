@@ -315,7 +315,7 @@ static int make(const struct verify *v, struct verified_prog **ret)
 		return err_nomem(v->e);
 	p->n = v->n;
 	p->stack = uses_stack(v->at, v->n);
-	memcpy(p->at, v->at, v->n * sizeof(p->at[0]));
+	prog_decode(v->at, v->n, p->at);
 	*ret = p;
 	return 0;
 }

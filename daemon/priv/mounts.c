@@ -12,6 +12,8 @@
 
 #include "daemon/priv/priv.h"
 
+#define TMPFS_INODES 64u /* of a tmpfs, beside one for each 4 KiB: empty files cost memory too */
+
 #define FLAGS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /* The kernel's struct mount_attr; the libc's header has it twice over. */
@@ -74,8 +76,10 @@ int mounts_tmpfs(uint32_t kib, uid_t uid, gid_t gid, int *ret_fd, struct err *e)
 	CLEANUP(close_p) int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	int fd;
 
-	if (fs < 0 || set_number(fs, "size", kib, "k") < 0 || set_number(fs, "uid", uid, "") < 0 ||
-	    set_number(fs, "gid", gid, "") < 0 || set_number(fs, "mode", 700, "") < 0 ||
+	if (fs < 0 || set_number(fs, "size", kib, "k") < 0 ||
+	    set_number(fs, "nr_inodes", kib / 4 + TMPFS_INODES, "") < 0 ||
+	    set_number(fs, "uid", uid, "") < 0 || set_number(fs, "gid", gid, "") < 0 ||
+	    set_number(fs, "mode", 700, "") < 0 ||
 	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_set(e, ERR_ISOLATION, "a tmpfs: %s", strerror(errno));
 	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, FLAGS);

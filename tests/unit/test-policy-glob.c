@@ -1,5 +1,6 @@
 /*
- * Globs: what they match, what they refuse, and that none of them blows up.
+ * Globs: what they match, what they refuse, that none of them blows up, and
+ * that matching by masks says what matching by sets of states says.
  */
 #include <time.h>
 
@@ -23,15 +24,27 @@ static struct compiled compile(const char *text)
 	return c;
 }
 
+static void done(struct compiled c)
+{
+	glob_done(&c.g);
+	free(c.bytes);
+}
+
+/* Both matchers, when there are two. */
 static void check(const char *text, const char *path, bool match, bool above)
 {
 	struct compiled c = compile(text);
+	struct err e = { 0 };
 
-	if (glob_match(&c.g, path, strlen(path)) != match)
-		fail_msg("%s must %smatch %s", text, match ? "" : "not ", path);
-	if (glob_above(&c.g, path, strlen(path)) != above)
-		fail_msg("%s must %sbe at or below %s", text, above ? "" : "not ", path);
-	free(c.bytes);
+	for (int quick = 0; quick < 2; quick++) {
+		if (glob_match(&c.g, path, strlen(path)) != match)
+			fail_msg("%s must %smatch %s", text, match ? "" : "not ", path);
+		if (glob_above(&c.g, path, strlen(path)) != above)
+			fail_msg("%s must %sbe at or below %s", text, above ? "" : "not ", path);
+		if (quick == 0)
+			assert_int_equal(glob_quicken(&c.g, &e), 0);
+	}
+	done(c);
 }
 
 static void test_matches(void **state)
@@ -132,6 +145,7 @@ static void test_no_blow_up(void **state)
 		"/*{a,*{a,*{a,*{a,*{a,*{a,*{a,*{a,b}}}}}}}}c",
 	};
 	char path[LIM_PATH_BYTES];
+	struct err e = { 0 };
 
 	memset(path, 'a', sizeof(path));
 	path[0] = '/';
@@ -141,7 +155,103 @@ static void test_no_blow_up(void **state)
 
 		assert_false(glob_match(&c.g, path, sizeof(path)));
 		assert_true(now_ns() - t < 1000000000u); /* some 2 ms; minutes if it blew up */
+		assert_int_equal(glob_quicken(&c.g, &e), 0);
+		assert_false(glob_match(&c.g, path, sizeof(path)));
+		done(c);
+	}
+}
+
+/* ---- the two matchers ----------------------------------------------------------- */
+
+/* Says @quick, which is quickened, of every beginning of @path what @slow says? */
+static void agree_on(const struct glob *slow, const struct glob *quick, const char *path,
+		     size_t len)
+{
+	for (size_t n = 0; n <= len; n++) {
+		if (glob_match(slow, path, n) != glob_match(quick, path, n))
+			fail_msg("match of %.*s differs", (int)n, path);
+		if (n > 0 && glob_above(slow, path, n) != glob_above(quick, path, n))
+			fail_msg("above of %.*s differs", (int)n, path);
+	}
+}
+
+static void agree(const struct glob *g, const char *path, size_t len)
+{
+	struct glob quick = *g;
+	struct err e = { 0 };
+
+	assert_int_equal(glob_quicken(&quick, &e), 0);
+	agree_on(g, &quick, path, len);
+	glob_done(&quick);
+}
+
+static uint32_t rnd(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (uint32_t)((uint64_t)*seed * n >> 32);
+}
+
+/* Concatenates @n of @parts. */
+static void join(uint32_t *seed, char *out, size_t size, unsigned n, const char *const *parts,
+		 size_t n_parts)
+{
+	out[0] = '\0';
+	for (unsigned i = 0; i < n; i++)
+		strncat(out, parts[rnd(seed, (uint32_t)n_parts)], size - strlen(out) - 1);
+}
+
+static void test_masks_agree(void **state)
+{
+	static const char *const globs[] = { "/",	"a",	  "b",	    "*",     "**",
+					     "/**/",	"?",	  "[ab]",   "[!a/]", "{a,}",
+					     "{b*,/a}", "{,/**}", "{a,b}*", ".",     "{{a,/},?b}" };
+	static const char *const bytes[] = { "/", "/", "a", "a", "b", ".", "\xff" };
+	uint32_t seed = 7;
+	size_t quick = 0, slow = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		char text[256] = "", path[64];
+		struct compiled c;
+		struct glob g;
+		struct err e = { 0 };
+
+		join(&seed, text, sizeof(text), 1 + rnd(&seed, i % 10 == 0 ? 60 : 9), globs,
+		     ARRAY_LEN(globs));
+		c = compile(text);
+		g = c.g;
+		assert_int_equal(glob_quicken(&g, &e), 0);
+		*(g.masks != NULL ? &quick : &slow) += 1;
+		for (int k = 0; k < 8; k++) {
+			join(&seed, path, sizeof(path), 1 + rnd(&seed, 24), bytes,
+			     ARRAY_LEN(bytes));
+			agree_on(&c.g, &g, path, strlen(path));
+		}
+		glob_done(&g);
 		free(c.bytes);
+	}
+	assert_true(quick > 2000 && slow > 50);
+}
+
+/* 64 operations behind the prefix are a word; one more is not. */
+static void test_masks_edge(void **state)
+{
+	char text[80] = "/p/*", path[96];
+	struct err e = { 0 };
+
+	for (unsigned n = 62; n <= 65; n++) {
+		struct compiled c;
+
+		memset(text + 4, 'x', n);
+		text[4 + n] = '\0';
+		c = compile(text);
+		agree(&c.g, text, 4 + n);
+		(void)snprintf(path, sizeof(path), "/p/yx%s", text + 4);
+		agree(&c.g, path, strlen(path));
+		assert_int_equal(glob_quicken(&c.g, &e), 0);
+		assert_int_equal(c.g.masks != NULL, n + 1 <= 64);
+		assert_true(glob_match(&c.g, path, strlen(path)));
+		assert_false(glob_match(&c.g, path, strlen(path) - 3));
+		done(c);
 	}
 }
 
@@ -160,10 +270,8 @@ static void test_hostile_bytes(void **state)
 		assert_false(glob_load(bytes, n, &g));
 	for (size_t bit = 0; bit < len * 8; bit++) {
 		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		if (glob_load(bytes, len, &g)) {
-			(void)glob_match(&g, "/a/b/cx!.png", 12);
-			(void)glob_above(&g, "/a/b", 4);
-		}
+		if (glob_load(bytes, len, &g))
+			agree(&g, "/a/b/cx!.png", 12);
 		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
 }
@@ -171,10 +279,9 @@ static void test_hostile_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matches),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_no_blow_up),
-		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_matches),	   cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_blow_up), cmocka_unit_test(test_masks_agree),
+		cmocka_unit_test(test_masks_edge), cmocka_unit_test(test_hostile_bytes),
 	};
 
 	return cmocka_run_group_tests_name("policy-glob", tests, NULL, NULL);

@@ -166,7 +166,8 @@ struct follow_options {
 	const char *policy_file; /* NULL: the policy came from no file */
 };
 
-/* Keeps SIGINT and SIGTERM for follow(), which turns them into stop and kill. */
+/* Keeps SIGINT and SIGTERM for follow(), which turns them into stop and kill,
+ * and SIGTSTP, which it turns into pause and resume. */
 void follow_block_signals(void);
 /* Starts @id with our own standard streams and sees it to its end. */
 MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_options *o,

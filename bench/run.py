@@ -9,6 +9,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / 'b-rel'
@@ -20,12 +21,13 @@ from wasmd import Daemon, guest  # noqa: E402
 short = []
 
 
-def bar(name, value, limit=None, unit=''):
-    ok = limit is None or value <= limit
+def bar(name, value, limit=None, unit='', least=None):
+    """@limit: the most it may be; @least: the least."""
+    ok = (limit is None or value <= limit) and (least is None or value >= least)
     if not ok:
         short.append(name)
-    print(f'bar {name} {value:g}{unit} {"-" if limit is None else f"{limit:g}"} '
-          f'{"ok" if ok else "short"}')
+    shown = next((f'{x:g}' for x in (limit, least) if x is not None), '-')
+    print(f'bar {name} {value:g}{unit} {shown} {"ok" if ok else "short"}')
 
 
 def numbers(*cmd):
@@ -52,6 +54,15 @@ def with_daemon():
     return d
 
 
+def steps():
+    out = subprocess.run([BUILD / 'bench/bench-start', BUILD / 'daemon/wasmd-zygote',
+                          guest('hello')], check=True, capture_output=True, text=True).stdout
+    print(f'{"of it, behind the front, step by step":56}{"p50":>10}{"p99":>10}')
+    for line in out.splitlines():
+        p50, p99, what = line.split(' ', 2)
+        print(f'  {what:54}{float(p50):10.1f}{float(p99):10.1f}')
+
+
 def start():
     d = with_daemon()
     try:
@@ -68,17 +79,51 @@ def start():
     print(f'{"a start, microseconds":42}{"p50":>10}{"p99":>10}')
     print(f'{"bare fork + pipe wake-up":42}{fork50:10.1f}{fork99:10.1f}')
     print(f'{"request received to first guest instruction":42}{s50:10.1f}{s99:10.1f}')
-    bar('start.warm_p50_over_fork', round(ratio, 2))
+    bar('start.warm_p50_over_fork', round(ratio, 2), 4)
     bar('start.warm_p50_us', s50)
     bar('start.warm_p99_us', s99)
+    steps()
+
+
+def resident_mib(d):
+    """What front and priv have in memory for themselves: proportional where shared."""
+    def pss(pid):
+        text = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
+        return next(int(x.split()[1]) for x in text.splitlines() if x.startswith('Pss:'))
+    pids = [p for p, name in d.leftovers() if name in ('wasmd', 'wasmd-front')]
+    return sum(map(pss, pids)) / 1024
+
+
+def leb(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + leb(n >> 7)
+
+
+def upload_mb_s(d, mib=100, rounds=5):
+    """A module of this size, new each time: received, hashed, checked and on disk."""
+    rates = []
+    for k in range(rounds):
+        body = b'\x01x' + bytes([k]) + os.urandom(1 << 20) * mib
+        wasm = guest('hello').read_bytes() + b'\0' + leb(len(body)) + body
+        t = time.monotonic()
+        status, answer = d.http('POST', f'/v1/modules?name=large{k}', wasm)
+        rates.append(len(wasm) / 1e6 / (time.monotonic() - t))
+        if status != 201:
+            sys.exit(f'the upload failed: {answer}')
+        d.http('DELETE', f'/v1/modules/large{k}')
+    return statistics.median(rates)
 
 
 def daemon():
+    with Daemon() as d:
+        bar('daemon.rss_mib', round(resident_mib(d), 1), 10)
     d = with_daemon()
     try:
+        bar('daemon.upload_mb_s', round(upload_mb_s(d)), least=200)
         rows = [('POST /v1/run of hello, 1 client', 'POST', '/v1/run?module=hello', 1),
                 ('POST /v1/run of hello, 8 clients', 'POST', '/v1/run?module=hello', 8),
+                ('GET of an instance, 1 client', 'GET', '/v1/instances/shown', 1),
                 ('GET /v1/info, 1 client', 'GET', '/v1/info', 1)]
+        d.http('POST', '/v1/instances', '{"module":"hello","name":"shown"}')
         print(f'{"the daemon":42}{"per second":>12}{"p50 us":>10}{"p99 us":>10}')
         for what, method, path, clients in rows:
             rate, p50, p99, _, _ = numbers(BUILD / 'bench/bench-http', d.socket, method, path,

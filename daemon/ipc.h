@@ -14,10 +14,12 @@
 #include "wasmd/cleanup.h"
 #include "wasmd/limits.h"
 
-#define IPC_VERSION 1
+#define IPC_VERSION 2
 #define IPC_MAX_FDS 40
+#define CALL_VALUES 16 /* arguments or results of one call */
+#define CALL_NAME   128
 
-enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE, IPC_OPENER };
+enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE, IPC_OPENER, IPC_WORKER };
 
 enum ipc_type {
 #define MSG(name, num, from, to, fds, why) IPC_##name = (num),
@@ -37,7 +39,7 @@ struct msg_priv_mount {
 	char tenant[LIM_NAME];
 	char host[LIM_PATH_BYTES]; /* "": a fresh tmpfs; its fd is then the only need */
 	uint32_t write;
-	uint32_t tmpfs_kib;        /* size of that tmpfs */
+	uint32_t tmpfs_kib; /* size of that tmpfs */
 };
 
 struct msg_priv_ok {
@@ -53,17 +55,19 @@ struct msg_priv_failed {
 };
 
 struct msg_priv_fences {
-	uint32_t stand;    /* enum policy_fence bits that work on this kernel */
+	uint32_t stand;	   /* enum policy_fence bits that work on this kernel */
 	uint32_t degraded; /* bits the operator allows to be missing */
 	uint32_t landlock_abi;
 	uint32_t privileged; /* 1: started as root */
-	char missing[320]; /* a sentence for each that does not stand; "" for none */
+	char missing[320];   /* a sentence for each that does not stand; "" for none */
 };
 
 struct msg_zyg_ready {
 	uint32_t version; /* IPC_VERSION */
 	uint32_t n_imports, n_exports, memory_pages, memory_max_pages;
-	uint32_t has_start; /* exports _start */
+	uint32_t has_start;	 /* exports _start */
+	uint32_t has_initialize; /* exports _initialize: a reactor */
+	uint32_t pad;
 	uint64_t n_funcs;
 	uint64_t load_ns; /* from exec to here */
 	char build[40];
@@ -76,13 +80,19 @@ struct msg_zyg_bad {
 
 enum { STREAM_NULL, STREAM_FD, STREAM_RING };
 
+/* START_CALL: the guest is a reactor. The worker runs its start function and
+ * `_initialize` if exported, then serves calls until the channel closes. */
+enum { START_CALL = 1 };
+
 /* Descriptors, in this order: policy image, task, slot, doorbell (an eventfd
- * of the front), then one per stream that is STREAM_FD, then n_mounts mounts. */
+ * of the front), then one per stream that is STREAM_FD, then n_mounts mounts,
+ * then with START_CALL the worker's end of the call channel (ipc_pair). */
 struct msg_zyg_start {
 	uint64_t seq; /* the front's number for the instance */
 	uint64_t tenant, generation;
 	uint64_t wall_ns, cpu_ns; /* 0: no limit */
-	uint64_t env_len; /* reserved, 0 */
+	uint64_t flags;		  /* START_* */
+	uint64_t taken_ns;	  /* 0; the zygote's: when it had this message */
 	uint8_t stream[3];
 	uint8_t n_mounts;
 	uint32_t degraded; /* enum policy_fence bits that may be missing */
@@ -93,19 +103,42 @@ struct msg_zyg_started {
 	int64_t pid; /* within the zygote's namespace */
 };
 
-enum { ZYG_WAKE, ZYG_KILL };
+/* WAKE: stop is set, wake it. KILL: SIGKILL. PAUSE: SIGSTOP; RESUME: SIGCONT.
+ * While paused, wall time goes on counting and cpu time does not. */
+enum { ZYG_WAKE, ZYG_KILL, ZYG_PAUSE, ZYG_RESUME };
 
 struct msg_zyg_kill {
 	uint64_t seq;
-	uint32_t how;   /* ZYG_WAKE: stop is set, wake it; ZYG_KILL: SIGKILL */
+	uint32_t how;	/* ZYG_WAKE.. */
 	uint32_t cause; /* enum cause, handed back in zyg_exited */
 };
 
 struct msg_zyg_exited {
 	uint64_t seq;
 	int32_t wait_status; /* as wait(2) gives it */
-	uint32_t cause;      /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
+	uint32_t cause;	     /* enum cause that the zygote knows: WALL, CPU, KILLED..; or NONE */
 	uint64_t cpu_ns, wall_ns, rss_bytes;
+};
+
+/* Values: the low half for i32 and f32. Answers come in the order of calls. */
+struct msg_call {
+	uint64_t id; /* handed back */
+	char name[CALL_NAME];
+	uint32_t n_args;
+	uint8_t types[CALL_VALUES]; /* enum vm_type; 0: take the function's own */
+	uint32_t pad;
+	uint64_t args[CALL_VALUES];
+};
+
+#define CALL_REFUSED UINT32_MAX /* trap: there was no call; the message says why */
+
+struct msg_call_done {
+	uint64_t id;
+	uint32_t trap; /* enum vm_trap, 0: returned; or CALL_REFUSED */
+	uint32_t n_results;
+	uint8_t types[CALL_VALUES];
+	uint64_t results[CALL_VALUES];
+	char message[256];
 };
 
 struct msg_opener_done {
@@ -130,8 +163,7 @@ struct ipc_msg {
 MUST_CHECK int ipc_pair(int ret[2], bool nonblock);
 
 /* Sends one message; @fds are borrowed. 0, -EAGAIN, or another -errno. */
-MUST_CHECK int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds,
-			size_t n_fds);
+MUST_CHECK int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds, size_t n_fds);
 
 /* Receives one message meant for @me from @peer. 1: *m holds it; 0: nothing
  * yet; -EPIPE: the peer is gone; -EPROTO: off the table. Received descriptors

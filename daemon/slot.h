@@ -13,28 +13,42 @@
 #include "wasmd/limits.h"
 #include "wasmd/ring.h"
 
+/* The steps of a start, each by the CLOCK_MONOTONIC at its end. */
+enum slot_step {
+	STEP_TAKEN,	/* the zygote has the start message */
+	STEP_WOKEN,	/* the worker has it */
+	STEP_FURNISHED, /* slot, policy, task and descriptors are in place */
+	STEP_PREPARED,	/* the engine and WASI know their limits */
+	STEP_FDS,	/* everything else is closed */
+	STEP_LIMITS,	/* rlimits */
+	STEP_DOMAIN,	/* Landlock */
+	STEP_FILTER,	/* seccomp */
+	SLOT_STEPS,
+};
+
 /* How far the worker came, and how its guest ended. */
 struct slot_report {
-	uint32_t done;   /* 1 when all below is written */
-	uint32_t cause;  /* enum cause */
+	uint32_t done;	 /* 1 when all below is written */
+	uint32_t cause;	 /* enum cause */
 	uint32_t status; /* the guest's exit status */
-	uint32_t trap;   /* enum vm_trap */
+	uint32_t trap;	 /* enum vm_trap */
 	uint64_t fuel_used, memory_peak;
 	uint64_t host_calls, denied, bytes_read, bytes_written, syscalls;
-	uint64_t first_ns; /* CLOCK_MONOTONIC just before the first guest instruction */
+	uint64_t first_ns;	      /* CLOCK_MONOTONIC just before the first guest instruction */
+	uint64_t step_ns[SLOT_STEPS]; /* 0: not told */
 	char message[512]; /* trap with backtrace, or why it could not start; NUL terminated */
 };
 
 struct slot_ctl {
-	_Atomic uint32_t stop;    /* not 0: the guest shall end */
+	_Atomic uint32_t stop;	  /* not 0: the guest shall end */
 	_Atomic uint32_t blocked; /* 1: output waits for room, for ps */
 	uint8_t pad[56];
 	struct slot_report report;
 };
 
-#define SLOT_AUDIT_AT 4096u
+#define SLOT_AUDIT_AT  4096u
 #define SLOT_OUTPUT_AT (SLOT_AUDIT_AT + LIM_AUDIT_RING + 4096u)
-#define SLOT_BYTES (SLOT_OUTPUT_AT + LIM_OUTPUT_RING + 4096u)
+#define SLOT_BYTES     (SLOT_OUTPUT_AT + LIM_OUTPUT_RING + 4096u)
 _Static_assert(sizeof(struct slot_ctl) <= SLOT_AUDIT_AT, "the control block is one page");
 
 static inline struct slot_ctl *slot_ctl(void *slot)
@@ -63,9 +77,9 @@ struct slot_audit {
 	uint64_t time_ns; /* CLOCK_REALTIME */
 	uint64_t generation;
 	uint64_t fd, rights, addr, len, offset;
-	uint32_t op;     /* enum gate_op */
+	uint32_t op; /* enum gate_op */
 	uint32_t flags;
-	uint32_t rule;   /* index in the policy, or POLICY_NO_RULE */
+	uint32_t rule;	 /* index in the policy, or POLICY_NO_RULE */
 	int32_t verdict; /* 0, -errno or GATE_KILL */
 	uint32_t complained;
 	uint32_t path_len[2];

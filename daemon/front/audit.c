@@ -131,15 +131,15 @@ static json_t *line_new(struct audit *a, const struct instance *i, int64_t time,
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "v", json_integer(AUDIT_SCHEMA));
-	json_object_set_new(o, "seq", json_integer((json_int_t)++a->seq));
-	json_object_set_new(o, "time", json_time(time));
-	json_object_set_new(o, "tenant", json_text(i->tenant));
-	json_object_set_new(o, "module", json_digest(i->spec.module));
-	json_object_set_new(o, "instance", json_text(i->id));
-	json_object_set_new(o, "policy", json_digest(i->spec.policy));
-	json_object_set_new(o, "generation", json_integer((json_int_t)i->generation));
-	json_object_set_new(o, "source", json_text(source));
+	json_put(o, "v", json_integer(AUDIT_SCHEMA));
+	json_put(o, "seq", json_integer((json_int_t)++a->seq));
+	json_put(o, "time", json_time(time));
+	json_put(o, "tenant", json_text(i->tenant));
+	json_put(o, "module", json_digest(i->spec.module));
+	json_put(o, "instance", json_text(i->id));
+	json_put(o, "policy", json_digest(i->spec.policy));
+	json_put(o, "generation", json_integer((json_int_t)i->generation));
+	json_put(o, "source", json_text(source));
 	return o;
 }
 
@@ -147,7 +147,7 @@ void audit_event(struct audit *a, const struct instance *i, const char *source, 
 {
 	json_t *o = line_new(a, i, now_real(), source);
 
-	json_object_set_new(o, "event", json_text(what));
+	json_put(o, "event", json_text(what));
 	put_line(a, o);
 }
 
@@ -158,8 +158,8 @@ void audit_lost(struct audit *a, const struct instance *i, uint64_t lost)
 	if (lost == 0)
 		return;
 	o = line_new(a, i, now_real(), "worker");
-	json_object_set_new(o, "event", json_text("lost"));
-	json_object_set_new(o, "count", json_integer((json_int_t)(lost & INT64_MAX)));
+	json_put(o, "event", json_text("lost"));
+	json_put(o, "count", json_integer((json_int_t)(lost & INT64_MAX)));
 	put_line(a, o);
 }
 
@@ -214,14 +214,14 @@ static void put_arguments(json_t *o, const struct call *c)
 	const struct slot_audit *r = &c->r;
 
 	if (r->fd != GATE_NO_FD)
-		json_object_set_new(o, "fd", json_integer((json_int_t)(r->fd & INT64_MAX)));
+		json_put(o, "fd", json_integer((json_int_t)(r->fd & INT64_MAX)));
 	for (int i = 0; i < 2; i++)
 		if (r->path_len[i] > 0)
 			json_put_bytes(o, keys[i], c->path[i], r->path_len[i]);
-	json_object_set_new(o, "flags", json_integer(r->flags));
-	json_object_set_new(o, "rights", json_integer((json_int_t)(r->rights & INT64_MAX)));
-	json_object_set_new(o, "len", json_integer((json_int_t)(r->len & INT64_MAX)));
-	json_object_set_new(o, "offset", json_integer((json_int_t)(r->offset & INT64_MAX)));
+	json_put(o, "flags", json_integer(r->flags));
+	json_put(o, "rights", json_integer((json_int_t)(r->rights & INT64_MAX)));
+	json_put(o, "len", json_integer((json_int_t)(r->len & INT64_MAX)));
+	json_put(o, "offset", json_integer((json_int_t)(r->offset & INT64_MAX)));
 }
 
 static void put_call(struct audit *a, struct live *l, const struct call *c)
@@ -229,14 +229,13 @@ static void put_call(struct audit *a, struct live *l, const struct call *c)
 	const struct slot_audit *r = &c->r;
 	json_t *o = line_new(a, l->inst, (int64_t)(r->time_ns & INT64_MAX), "worker");
 
-	json_object_set_new(o, "call", json_text(op_names[r->op]));
+	json_put(o, "call", json_text(op_names[r->op]));
 	put_arguments(o, c);
-	json_object_set_new(o, "verdict", json_text(verdict_text(r)));
-	json_object_set_new(o, "errno",
-			    r->verdict != GATE_KILL ? errno_text(-r->verdict) : json_null());
-	json_object_set_new(o, "rule", c->rule != NULL ? json_text(c->rule->id) : json_null());
+	json_put(o, "verdict", json_text(verdict_text(r)));
+	json_put(o, "errno", r->verdict != GATE_KILL ? errno_text(-r->verdict) : json_null());
+	json_put(o, "rule", c->rule != NULL ? json_text(c->rule->id) : json_null());
 	if (c->rule != NULL)
-		json_object_set_new(o, "line", json_integer(c->rule->line));
+		json_put(o, "line", json_integer(c->rule->line));
 	put_line(a, o);
 }
 

@@ -4,6 +4,7 @@
 #include "daemon/front/command.h"
 #include "daemon/front/module.h"
 #include "daemon/front/record.h"
+#include "daemon/front/restart.h"
 
 #define RECORDS_MAX (4u * LIM_INSTANCES) /* instances of all tenants, ended ones included */
 
@@ -62,12 +63,13 @@ static int check_task(const struct ask *ask, const struct policy *doc, struct er
 	return 0;
 }
 
-static int check_module(const struct store_module *m, struct err *e)
+static int check_module(const struct ask *ask, const struct store_module *m, struct err *e)
 {
-	if (m->command)
+	if (m->command || ask->reactor)
 		return 0;
 	(void)err_set(e, ERR_UNLINKABLE, "the module exports no function _start");
-	return err_hint(e, "build it as a command, not as a library (no -mexec-model=reactor)");
+	return err_hint(e, "build it as a command (no -mexec-model=reactor), or create it as a "
+			   "reactor and call its exports");
 }
 
 static int fill_spec(const struct ask *ask, const struct store_module *m,
@@ -91,6 +93,9 @@ static int enter(struct front *f, const struct who *who, struct ask *ask, struct
 
 	s->args = ask->args;
 	s->env = ask->env;
+	s->restart = ask->restart;
+	s->stdin_open = ask->stdin_open;
+	s->reactor = ask->reactor;
 	ask->args = ask->env = NULL;
 	if (instance_new(f->instances, who->tenant, ask->name, s, &i, e) < 0)
 		return e->code;
@@ -115,7 +120,7 @@ int cmd_create(struct front *f, const struct who *who, struct ask *ask, struct i
 		(void)err_set(e, ERR_QUOTA, "%u instances are on record, the most there may be",
 			      RECORDS_MAX);
 	if (e->code == 0 && module_find(f, who->tenant->name, ask->module, &m, e) == 0 &&
-	    check_module(&m, e) == 0 &&
+	    check_module(ask, &m, e) == 0 &&
 	    policies_get(f, who->tenant->name, ask->policy, &policy, e) == 0 &&
 	    check_task(ask, policy->doc, e) == 0 && fill_spec(ask, &m, policy, &s, e) == 0)
 		(void)enter(f, who, ask, &s, policy, ret, e);
@@ -137,13 +142,19 @@ int cmd_find(struct front *f, const struct who *who, const char *ref, struct ins
 int cmd_start(struct front *f, struct instance *i, struct launch *how, struct watch *w,
 	      struct err *e)
 {
-	if (i->state != INST_CREATED) {
-		for (int s = 0; s < 3; s++)
-			fd_clear(&how->fd[s]);
+	if ((i->state & (INST_CREATED | INST_EXITED)) == 0) {
 		(void)err_set(e, ERR_STATE, "instance %s is %s", shown_name(i),
 			      inst_state_text(i->state));
-		return err_hint(e, "only a created one can be started");
+		(void)err_hint(e, "only one that was created or has ended can be started");
+	} else {
+		(void)restart_forget(i);
 	}
+	if (e->code == 0 && how->log && i->spec.restart.mode != RESTART_NO)
+		(void)restart_keep(f, i, how->who, e);
+	for (int s = 0; e->code != 0 && s < 3; s++)
+		fd_clear(&how->fd[s]);
+	if (e->code != 0)
+		return e->code;
 	instance_watch(i, w);
 	if (live_start(f, i, how, e) < 0)
 		watch_drop(w);
@@ -161,6 +172,8 @@ static int check_live(const struct instance *i, struct err *e)
 
 int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err *e)
 {
+	if (i->state == INST_EXITED && restart_forget(i))
+		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
 	instance_watch(i, w);
@@ -170,12 +183,39 @@ int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err 
 
 int cmd_kill(struct instance *i, struct watch *w, struct err *e)
 {
+	if (i->state == INST_EXITED && restart_forget(i))
+		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
 	instance_watch(i, w);
 	live_kill(i->live, CAUSE_KILLED);
 	return 0;
 }
+
+int cmd_pause(struct instance *i, bool pause, struct err *e)
+{
+	if (i->state != (pause ? INST_RUNNING : INST_PAUSED))
+		return err_set(e, ERR_STATE, "instance %s is %s, not %s", shown_name(i),
+			       inst_state_text(i->state), pause ? "running" : "paused");
+	live_pause(i->live, pause);
+	return 0;
+}
+
+int cmd_restart(struct front *f, struct instance *i, const struct who *who, unsigned grace_ms,
+		struct watch *w, struct err *e)
+{
+	if (restart_keep(f, i, who, e) < 0)
+		return e->code;
+	instance_watch(i, w);
+	restart_ask(i);
+	if ((i->state & INST_LIVE) != 0)
+		live_stop(i->live, grace_ms);
+	else
+		restart_consider(i);
+	return 0;
+}
+
+/* ---- forgetting --------------------------------------------------------- */
 
 int cmd_wait(struct instance *i, struct watch *w, struct err *e)
 {
@@ -201,4 +241,70 @@ int cmd_remove(struct front *f, struct instance *i, bool force, struct watch *w,
 	instance_watch(i, w);
 	live_kill(i->live, CAUSE_KILLED);
 	return 0;
+}
+
+static void prune_instances(struct front *f, const char *tenant, struct pruned *ret)
+{
+	struct instance *next;
+
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = next) {
+		next = i->next;
+		if (i->state != INST_EXITED || strcmp(i->tenant, tenant) != 0 ||
+		    restart_due(i) != 0)
+			continue;
+		ret->bytes += log_size(f->state, tenant, i->id);
+		ret->instances++;
+		record_drop(f, i);
+		instance_free(f->instances, i);
+	}
+}
+
+struct unused {
+	struct front *front;
+	const char *tenant;
+	struct store_module *at;
+	size_t n;
+};
+
+static int add_unused(void *arg, const struct store_module *m)
+{
+	struct unused *u = arg;
+	struct store_module *p;
+
+	for (struct instance *i = instance_first(u->front->instances); i != NULL; i = i->next)
+		if (strcmp(i->tenant, u->tenant) == 0 &&
+		    memcmp(i->spec.module, m->digest, DIGEST_BYTES) == 0)
+			return 0;
+	p = reallocarray(u->at, u->n + 1, sizeof(*p));
+	if (p == NULL)
+		return -1;
+	p[u->n++] = *m;
+	u->at = p;
+	return 0;
+}
+
+static int prune_modules(struct front *f, const char *tenant, struct pruned *ret, struct err *e)
+{
+	struct unused u = { .front = f, .tenant = tenant };
+
+	if (store_module_each(f->store, tenant, add_unused, &u, e) == 0)
+		for (size_t i = 0; i < u.n && module_remove(f, tenant, u.at[i].digest, e) == 0;
+		     i++) {
+			ret->modules++;
+			ret->bytes += (uint64_t)u.at[i].size;
+		}
+	free(u.at);
+	return e->code;
+}
+
+int cmd_prune(struct front *f, const struct who *who, bool modules, struct pruned *ret,
+	      struct err *e)
+{
+	*ret = (struct pruned){ 0 };
+	if (store_begin(f->store, e) < 0)
+		return e->code;
+	prune_instances(f, who->tenant->name, ret);
+	if (store_commit(f->store, e) < 0)
+		return e->code;
+	return modules ? prune_modules(f, who->tenant->name, ret, e) : 0;
 }

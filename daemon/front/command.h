@@ -13,6 +13,8 @@ struct ask {
 	const char *policy;	   /* text, NULL for the minimal one */
 	char **args, **env;	   /* taken */
 	bool kept;		   /* on record; otherwise gone when it has ended */
+	struct restart restart;
+	bool stdin_open, reactor;
 };
 
 /* A new instance; durable, when kept, before this returns. */
@@ -24,7 +26,7 @@ MUST_CHECK int cmd_find(struct front *f, const struct who *who, const char *ref,
  * and dropped on failure; how's descriptors are taken. */
 MUST_CHECK int cmd_start(struct front *f, struct instance *i, struct launch *how, struct watch *w,
 			 struct err *e);
-/* 0: @w fires when it has ended. */
+/* 0: @w fires when it has ended; 1: it had, and is not started again by itself. */
 MUST_CHECK int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err *e);
 MUST_CHECK int cmd_kill(struct instance *i, struct watch *w, struct err *e);
 /* 1: it has ended already; 0: @w fires; negative: it was never started. */
@@ -32,6 +34,19 @@ MUST_CHECK int cmd_wait(struct instance *i, struct watch *w, struct err *e);
 /* 1: gone; 0: it is being killed and then goes, @w fires; or an error. */
 MUST_CHECK int cmd_remove(struct front *f, struct instance *i, bool force, struct watch *w,
 			  struct err *e);
+MUST_CHECK int cmd_pause(struct instance *i, bool pause, struct err *e);
+/* @w (states RUNNING | EXITED) sees its end first when it is live, with
+ * restart_asked; then its start, or why it could not be. */
+MUST_CHECK int cmd_restart(struct front *f, struct instance *i, const struct who *who,
+			   unsigned grace_ms, struct watch *w, struct err *e);
+
+struct pruned {
+	uint64_t instances, modules, bytes;
+};
+
+/* Forgets what has ended, and with @modules also modules that no instance names. */
+MUST_CHECK int cmd_prune(struct front *f, const struct who *who, bool modules, struct pruned *ret,
+			 struct err *e);
 /* As cmd_create and cmd_start in one, for an instance that is not kept. */
 MUST_CHECK int cmd_run(struct front *f, const struct who *who, struct ask *ask, int stdin_fd,
 		       struct watch *w, struct err *e);

@@ -7,6 +7,7 @@
 #include "daemon/front/audit.h"
 #include "daemon/front/live.h"
 #include "daemon/front/record.h"
+#include "daemon/front/restart.h"
 
 #define DRAIN_TURN 64	/* records of each ring per wake-up */
 #define DRAIN_LAST 8192 /* at the end: more than both rings can hold */
@@ -109,10 +110,20 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+void live_pause(struct live *l, bool pause)
+{
+	send_kill(l, pause ? ZYG_PAUSE : ZYG_RESUME, CAUSE_NONE);
+	instance_enter(l->front->instances, l->inst, pause ? INST_PAUSED : INST_RUNNING, NULL);
+}
+
 void live_stop(struct live *l, unsigned grace_ms)
 {
+	bool paused = l->inst->state == INST_PAUSED;
+
 	if (!begin_end(l, CAUSE_STOPPED))
 		return;
+	if (paused) /* so that it can see the request */
+		send_kill(l, ZYG_RESUME, CAUSE_NONE);
 	slot_stop(&l->slot);
 	send_kill(l, ZYG_WAKE, CAUSE_STOPPED);
 	l->grace = sd_event_source_disable_unref(l->grace);
@@ -266,5 +277,7 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	if (i->forget) {
 		record_drop(f, i);
 		instance_free(f->instances, i);
+	} else {
+		restart_consider(i);
 	}
 }

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "daemon/front/restart.h"
+
 #define BUCKETS 4096u
 
 struct instances {
@@ -53,7 +55,7 @@ bool instance_may(enum inst_state from, enum inst_state to)
 
 /* Fires every watch that waits for the state just entered. A watch that fires
  * may drop others or the instance itself, so the list is read anew each time. */
-static void watches_fire(struct instance *i, enum inst_state s, const struct err *e)
+void instance_tell(struct instance *i, enum inst_state s, const struct err *e)
 {
 	struct watch *due = NULL, **last = &due;
 
@@ -86,7 +88,7 @@ void instance_enter(struct instances *t, struct instance *i, enum inst_state nex
 	assert(instance_may(i->state, next));
 	i->state = next;
 	t->n_live = t->n_live + is - was;
-	watches_fire(i, next, e);
+	instance_tell(i, next, e);
 }
 
 void instance_watch(struct instance *i, struct watch *w)
@@ -239,6 +241,7 @@ int instances_new(struct front *f, struct err *e)
 
 static void free_one(struct instance *i)
 {
+	(void)restart_forget(i);
 	spec_done(&i->spec);
 	(void)outcome_free(i->out);
 	free(i);

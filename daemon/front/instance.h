@@ -16,9 +16,10 @@
 #define INST_STATES(S)                                                          \
 	S(CREATED,  1,  "created",  INST_STARTING)                              \
 	S(STARTING, 2,  "starting", INST_RUNNING | INST_STOPPING | INST_EXITED) \
-	S(RUNNING,  4,  "running",  INST_STOPPING | INST_EXITED)                \
-	S(STOPPING, 8,  "stopping", INST_EXITED)                                \
-	S(EXITED,   16, "exited",   0)
+	S(RUNNING,  4,  "running",  INST_PAUSED | INST_STOPPING | INST_EXITED)  \
+	S(PAUSED,   8,  "paused",   INST_RUNNING | INST_STOPPING | INST_EXITED) \
+	S(STOPPING, 16, "stopping", INST_EXITED)                                \
+	S(EXITED,   32, "exited",   INST_STARTING)
 /* clang-format on */
 
 enum inst_state {
@@ -26,7 +27,7 @@ enum inst_state {
 	INST_STATES(S)
 #undef S
 };
-#define INST_LIVE  (INST_STARTING | INST_RUNNING | INST_STOPPING)
+#define INST_LIVE  (INST_STARTING | INST_RUNNING | INST_PAUSED | INST_STOPPING)
 #define INST_ENDED INST_EXITED
 
 struct denial {
@@ -43,6 +44,12 @@ struct usage {
 		bytes_written, start_ns;
 };
 
+/* Whether it starts again by itself when it has ended. */
+struct restart {
+	enum { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS } mode;
+	uint32_t most; /* times; 0: as often as it fails */
+};
+
 /* What was asked for. Strings belong to it. */
 struct spec {
 	char *module_name; /* "" when named by digest */
@@ -51,6 +58,9 @@ struct spec {
 	char *policy_name;
 	uint8_t policy[DIGEST_BYTES];
 	bool policy_stored;
+	struct restart restart;
+	bool stdin_open; /* started in the background, it reads what attached clients send */
+	bool reactor;	 /* its exports are called; it has no _start that is run */
 };
 
 /* How it ended, for good. */
@@ -73,10 +83,11 @@ struct instance {
 	bool forget; /* leaves table and record once it has ended */
 	enum inst_state state;
 	int64_t created, pid;
-	uint64_t generation;
+	uint64_t generation, starts;
 	struct spec spec;
 	struct outcome *out; /* never NULL */
 	struct live *live;   /* NULL unless INST_LIVE */
+	struct again *again; /* of restart.c; NULL when nothing starts it by itself */
 	struct watch *watches;
 };
 
@@ -114,6 +125,8 @@ size_t instances_live(const struct instances *t);
 /* The one place that changes a state; watches fire from here. */
 void instance_enter(struct instances *t, struct instance *i, enum inst_state next,
 		    const struct err *e);
+/* Tells those who wait for @s without a change of state. */
+void instance_tell(struct instance *i, enum inst_state s, const struct err *e);
 bool instance_may(enum inst_state from, enum inst_state to);
 const char *inst_state_text(enum inst_state s);
 enum inst_state inst_state_of(const char *text); /* INST_EXITED for strangers */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/front/live.h"
+#include "daemon/front/restart.h"
 
 json_t *json_text(const char *s)
 {
@@ -24,12 +25,12 @@ void json_put_bytes(json_t *o, const char *key, const void *bytes, size_t len)
 	CLEANUP(free_p) char *raw = NULL;
 	char name[64];
 
-	json_object_set_new(o, key, shown != NULL ? json_string_nocheck(shown) : json_null());
+	json_put(o, key, shown != NULL ? json_string_nocheck(shown) : json_null());
 	if (shown != NULL && strlen(shown) == len && memcmp(shown, bytes, len) == 0)
 		return;
 	raw = text_base64(bytes, len);
 	(void)snprintf(name, sizeof(name), "%s_base64", key);
-	json_object_set_new(o, name, raw != NULL ? json_string_nocheck(raw) : json_null());
+	json_put(o, name, raw != NULL ? json_string_nocheck(raw) : json_null());
 }
 
 json_t *json_digest(const uint8_t *digest)
@@ -63,11 +64,11 @@ json_t *json_error(const struct err *e)
 {
 	json_t *o = json_object(), *wrap = json_object();
 
-	json_object_set_new(o, "code", json_text(err_info(e->code).wire));
-	json_object_set_new(o, "message", json_text(e->msg));
+	json_put(o, "code", json_text(err_info(e->code).wire));
+	json_put(o, "message", json_text(e->msg));
 	if (e->hint[0] != '\0')
-		json_object_set_new(o, "hint", json_text(e->hint));
-	json_object_set_new(wrap, "error", o);
+		json_put(o, "hint", json_text(e->hint));
+	json_put(wrap, "error", o);
 	return wrap;
 }
 
@@ -83,17 +84,17 @@ json_t *json_module(struct front *f, const char *tenant, const struct store_modu
 
 	if (store_name_each(f->store, tenant, m->digest, add_name, names, &e) < 0)
 		front_log("names of a module: %s", e.msg);
-	json_object_set_new(o, "digest", json_digest(m->digest));
-	json_object_set_new(o, "names", names);
-	json_object_set_new(o, "size", json_integer(m->size));
-	json_object_set_new(o, "tenant", json_text(tenant));
-	json_object_set_new(o, "created", json_time(m->created));
-	json_object_set_new(o, "functions", json_integer(m->functions));
-	json_object_set_new(o, "imports", json_integer(m->imports));
-	json_object_set_new(o, "exports", json_integer(m->exports));
-	json_object_set_new(o, "memory_pages", json_integer(m->memory_pages));
-	json_object_set_new(o, "memory_max_pages", json_integer(m->memory_max_pages));
-	json_object_set_new(o, "command", json_boolean(m->command));
+	json_put(o, "digest", json_digest(m->digest));
+	json_put(o, "names", names);
+	json_put(o, "size", json_integer(m->size));
+	json_put(o, "tenant", json_text(tenant));
+	json_put(o, "created", json_time(m->created));
+	json_put(o, "functions", json_integer(m->functions));
+	json_put(o, "imports", json_integer(m->imports));
+	json_put(o, "exports", json_integer(m->exports));
+	json_put(o, "memory_pages", json_integer(m->memory_pages));
+	json_put(o, "memory_max_pages", json_integer(m->memory_max_pages));
+	json_put(o, "command", json_boolean(m->command));
 	return o;
 }
 
@@ -102,15 +103,15 @@ json_t *json_denial(const struct denial *d)
 	const char *name = d->err > 0 ? strerrorname_np(d->err) : NULL;
 	json_t *o = json_object();
 
-	json_object_set_new(o, "call", json_text(d->call));
-	json_object_set_new(o, "path", json_text(d->path));
-	json_object_set_new(o, "fd", d->fd >= 0 ? json_integer(d->fd) : json_null());
-	json_object_set_new(o, "rule", json_text(d->rule));
-	json_object_set_new(o, "line", d->line != 0 ? json_integer(d->line) : json_null());
-	json_object_set_new(o, "errno", json_text(name));
-	json_object_set_new(o, "count", json_integer((json_int_t)d->count));
-	json_object_set_new(o, "complain", json_boolean(d->complain));
-	json_object_set_new(o, "allow", json_text(d->allow));
+	json_put(o, "call", json_text(d->call));
+	json_put(o, "path", json_text(d->path));
+	json_put(o, "fd", d->fd >= 0 ? json_integer(d->fd) : json_null());
+	json_put(o, "rule", json_text(d->rule));
+	json_put(o, "line", d->line != 0 ? json_integer(d->line) : json_null());
+	json_put(o, "errno", json_text(name));
+	json_put(o, "count", json_integer((json_int_t)d->count));
+	json_put(o, "complain", json_boolean(d->complain));
+	json_put(o, "allow", json_text(d->allow));
 	return o;
 }
 
@@ -125,7 +126,7 @@ static json_t *json_usage(const struct usage *u)
 {
 	json_t *o = json_object();
 
-#define F(name) json_object_set_new(o, #name, json_integer((json_int_t)(u->name & INT64_MAX)));
+#define F(name) json_put(o, #name, json_integer((json_int_t)(u->name & INT64_MAX)));
 	USAGE(F)
 #undef F
 	return o;
@@ -139,12 +140,10 @@ static json_t *json_exit(const struct instance *i)
 	if (i->state != INST_EXITED)
 		return json_null();
 	o = json_object();
-	json_object_set_new(o, "cause", json_text(info.wire));
-	json_object_set_new(
-		o, "status",
-		json_integer(info.status < 0 ? (json_int_t)i->out->status : info.status));
-	json_object_set_new(o, "message",
-			    json_text(i->out->message != NULL ? i->out->message : info.text));
+	json_put(o, "cause", json_text(info.wire));
+	json_put(o, "status",
+		 json_integer(info.status < 0 ? (json_int_t)i->out->status : info.status));
+	json_put(o, "message", json_text(i->out->message != NULL ? i->out->message : info.text));
 	return o;
 }
 
@@ -161,35 +160,44 @@ static json_t *json_policy(const struct instance *i)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "name", json_text(i->spec.policy_name));
-	json_object_set_new(o, "digest", json_digest(i->spec.policy));
-	json_object_set_new(o, "generation", json_integer((json_int_t)i->generation));
+	json_put(o, "name", json_text(i->spec.policy_name));
+	json_put(o, "digest", json_digest(i->spec.policy));
+	json_put(o, "generation", json_integer((json_int_t)i->generation));
 	return o;
+}
+
+static json_t *json_restart(const struct instance *i)
+{
+	char text[RESTART_TEXT];
+
+	restart_text(&i->spec.restart, text);
+	return json_string_nocheck(text);
 }
 
 json_t *json_instance(const struct instance *i)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "id", json_text(i->id));
-	json_object_set_new(o, "name", i->name[0] != '\0' ? json_text(i->name) : json_null());
-	json_object_set_new(o, "tenant", json_text(i->tenant));
-	json_object_set_new(o, "state", json_text(inst_state_text(i->state)));
-	json_object_set_new(o, "module", json_digest(i->spec.module));
-	json_object_set_new(o, "module_name",
-			    i->spec.module_name[0] != '\0' ? json_text(i->spec.module_name)
-							   : json_null());
-	json_object_set_new(o, "args", json_list(i->spec.args));
-	json_object_set_new(o, "created", json_time(i->created));
-	json_object_set_new(o, "started", json_time(i->out->started));
-	json_object_set_new(o, "finished", json_time(i->out->finished));
-	json_object_set_new(o, "pid", i->pid != 0 ? json_integer(i->pid) : json_null());
-	json_object_set_new(o, "policy", json_policy(i));
-	json_object_set_new(o, "exit", json_exit(i));
-	json_object_set_new(o, "usage", json_usage(&i->out->usage));
-	json_object_set_new(o, "denials", json_denials(i->out));
-	json_object_set_new(o, "blocked",
-			    json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
+	json_put(o, "id", json_text(i->id));
+	json_put(o, "name", i->name[0] != '\0' ? json_text(i->name) : json_null());
+	json_put(o, "tenant", json_text(i->tenant));
+	json_put(o, "state", json_text(inst_state_text(i->state)));
+	json_put(o, "module", json_digest(i->spec.module));
+	json_put(o, "module_name",
+		 i->spec.module_name[0] != '\0' ? json_text(i->spec.module_name) : json_null());
+	json_put(o, "args", json_list(i->spec.args));
+	json_put(o, "created", json_time(i->created));
+	json_put(o, "started", json_time(i->out->started));
+	json_put(o, "finished", json_time(i->out->finished));
+	json_put(o, "pid", i->pid != 0 ? json_integer(i->pid) : json_null());
+	json_put(o, "policy", json_policy(i));
+	json_put(o, "exit", json_exit(i));
+	json_put(o, "usage", json_usage(&i->out->usage));
+	json_put(o, "denials", json_denials(i->out));
+	json_put(o, "restart", json_restart(i));
+	json_put(o, "restarts_at", json_time(restart_due(i)));
+	json_put(o, "starts", json_integer((json_int_t)i->starts));
+	json_put(o, "blocked", json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
 	return o;
 }
 
@@ -203,13 +211,13 @@ void json_put_output(json_t *o, const struct gather *g)
 		CLEANUP(free_p) char *b64 = NULL;
 
 		if (utf8_ok(bytes, g->len[s])) {
-			json_object_set_new(o, plain[s], json_stringn_nocheck(bytes, g->len[s]));
+			json_put(o, plain[s], json_stringn_nocheck(bytes, g->len[s]));
 			continue;
 		}
 		b64 = text_base64(bytes, g->len[s]);
-		json_object_set_new(o, coded[s], json_text(b64));
+		json_put(o, coded[s], json_text(b64));
 	}
-	json_object_set_new(o, "truncated", json_boolean(g->truncated));
+	json_put(o, "truncated", json_boolean(g->truncated));
 }
 
 /* ---- what the store keeps ----------------------------------------------- */
@@ -226,13 +234,17 @@ char *json_spec_write(const struct instance *i)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "module", json_digest(i->spec.module));
-	json_object_set_new(o, "module_name", json_text(i->spec.module_name));
-	json_object_set_new(o, "args", json_list(i->spec.args));
-	json_object_set_new(o, "env", json_list(i->spec.env));
-	json_object_set_new(o, "policy", json_digest(i->spec.policy));
-	json_object_set_new(o, "policy_name", json_text(i->spec.policy_name));
-	json_object_set_new(o, "generation", json_integer((json_int_t)i->generation));
+	json_put(o, "module", json_digest(i->spec.module));
+	json_put(o, "module_name", json_text(i->spec.module_name));
+	json_put(o, "args", json_list(i->spec.args));
+	json_put(o, "env", json_list(i->spec.env));
+	json_put(o, "policy", json_digest(i->spec.policy));
+	json_put(o, "policy_name", json_text(i->spec.policy_name));
+	json_put(o, "generation", json_integer((json_int_t)i->generation));
+	json_put(o, "starts", json_integer((json_int_t)i->starts));
+	json_put(o, "restart", json_restart(i));
+	json_put(o, "stdin_open", json_boolean(i->spec.stdin_open));
+	json_put(o, "reactor", json_boolean(i->spec.reactor));
 	return dump(o);
 }
 
@@ -240,13 +252,13 @@ char *json_outcome_write(const struct instance *i)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "started", json_integer(i->out->started));
-	json_object_set_new(o, "finished", json_integer(i->out->finished));
-	json_object_set_new(o, "cause", json_text(cause_info(i->out->cause).wire));
-	json_object_set_new(o, "status", json_integer(i->out->status));
-	json_object_set_new(o, "message", json_text(i->out->message));
-	json_object_set_new(o, "usage", json_usage(&i->out->usage));
-	json_object_set_new(o, "denials", json_denials(i->out));
+	json_put(o, "started", json_integer(i->out->started));
+	json_put(o, "finished", json_integer(i->out->finished));
+	json_put(o, "cause", json_text(cause_info(i->out->cause).wire));
+	json_put(o, "status", json_integer(i->out->status));
+	json_put(o, "message", json_text(i->out->message));
+	json_put(o, "usage", json_usage(&i->out->usage));
+	json_put(o, "denials", json_denials(i->out));
 	return dump(o);
 }
 
@@ -337,6 +349,17 @@ static void read_outcome(const json_t *o, struct outcome *out)
 	read_denials(json_object_get(o, "denials"), out);
 }
 
+/* Records of older daemons have none of these. */
+static void read_manner(const json_t *o, struct spec *s)
+{
+	const char *restart = get_text(o, "restart");
+
+	if (restart == NULL || !restart_parse(restart, &s->restart))
+		s->restart.mode = RESTART_NO;
+	s->stdin_open = json_is_true(json_object_get(o, "stdin_open"));
+	s->reactor = json_is_true(json_object_get(o, "reactor"));
+}
+
 static int read_spec(const json_t *o, struct spec *s, struct err *e)
 {
 	const char *module = get_text(o, "module"), *policy = get_text(o, "policy");
@@ -348,6 +371,7 @@ static int read_spec(const json_t *o, struct spec *s, struct err *e)
 	s->policy_name = dup_text(o, "policy_name");
 	s->args = get_list(o, "args");
 	s->env = get_list(o, "env");
+	read_manner(o, s);
 	if (s->module_name == NULL)
 		s->module_name = strdup("");
 	return s->module_name == NULL || s->args == NULL || s->env == NULL ? err_nomem(e) : 0;
@@ -367,6 +391,7 @@ int json_instance_read(const struct store_instance *row, struct instance *ret, s
 		(void)err_set(e, ERR_IO, "its JSON is damaged");
 	else if (read_spec(spec, &ret->spec, e) == 0) {
 		ret->generation = (uint64_t)get_int(spec, "generation");
+		ret->starts = (uint64_t)get_int(spec, "starts");
 		read_outcome(outcome, ret->out);
 	}
 	if (e->code != 0) {

@@ -12,6 +12,12 @@
 #include "daemon/front/module.h"
 #include "daemon/front/store.h"
 
+/* @key is ours and plain; takes @take, also when it can't be put. */
+static inline void json_put(json_t *o, const char *key, json_t *take)
+{
+	(void)json_object_set_new_nocheck(o, key, take);
+}
+
 /* A string that is always valid: what can't be shown becomes \xNN. */
 json_t *json_text(const char *s);
 /* The same for bytes, with "<key>_base64" added when something was escaped. */
@@ -37,6 +43,8 @@ struct create_request {
 	json_t *doc;
 	const char *module, *name, *policy; /* name "", policy NULL when not given */
 	char **args, **env;		    /* env: "NAME=value" */
+	struct restart restart;
+	bool stdin_open, reactor;
 };
 
 MUST_CHECK int json_create_read(const char *text, size_t len, struct create_request *ret,

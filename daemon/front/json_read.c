@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "daemon/front/json.h"
+#include "daemon/front/restart.h"
 #include "wasmd/policy.h"
 
-static const char *const create_fields[] = { "module", "name", "args", "env", "policy", "stdin" };
+static const char *const create_fields[] = { "module", "name",	"args",	   "env",
+					     "policy", "stdin", "restart", "reactor" };
 
 static int unknown_field(const char *key, struct err *e)
 {
@@ -13,7 +15,8 @@ static int unknown_field(const char *key, struct err *e)
 
 	(void)err_set(e, ERR_USAGE, "unknown field \"%.80s\"", shown != NULL ? shown : "");
 	return near != NULL ? err_hint(e, "did you mean \"%s\"?", near)
-			    : err_hint(e, "fields are module, name, args, env, policy, stdin");
+			    : err_hint(e, "fields are module, name, args, env, policy, stdin, "
+					  "restart, reactor");
 }
 
 static int check_fields(json_t *doc, struct err *e)
@@ -112,9 +115,27 @@ static char **read_env(json_t *doc, struct err *e)
 	return v;
 }
 
+/* How it is started and what becomes of it then. */
+static void read_manner(struct create_request *r, struct err *e)
+{
+	const char *in = read_text(r->doc, "stdin", "null", e);
+	const char *restart = read_text(r->doc, "restart", "no", e);
+	const json_t *reactor = json_object_get(r->doc, "reactor");
+
+	r->stdin_open = strcmp(in, "open") == 0;
+	r->reactor = json_is_true(reactor);
+	if (!r->stdin_open && strcmp(in, "null") != 0)
+		(void)err_set(e, ERR_USAGE, "$.stdin: expected \"null\" or \"open\"");
+	if (!restart_parse(restart, &r->restart))
+		(void)err_set(e, ERR_USAGE,
+			      "$.restart: expected \"no\", \"on-failure\", \"on-failure:N\" or "
+			      "\"always\"");
+	if (reactor != NULL && !json_is_boolean(reactor))
+		(void)err_set(e, ERR_USAGE, "$.reactor: expected true or false");
+}
+
 static int read_fields(struct create_request *r, struct err *e)
 {
-	const char *in;
 
 	if (!json_is_object(r->doc))
 		return err_set(e, ERR_USAGE, "the body must be a JSON object");
@@ -123,11 +144,9 @@ static int read_fields(struct create_request *r, struct err *e)
 	r->module = read_text(r->doc, "module", NULL, e);
 	r->name = read_text(r->doc, "name", "", e);
 	r->policy = read_text(r->doc, "policy", NULL, e);
-	in = read_text(r->doc, "stdin", "null", e);
+	read_manner(r, e);
 	if (e->code == 0 && r->module == NULL)
 		return err_set(e, ERR_USAGE, "$.module is missing: which module shall run?");
-	if (e->code == 0 && strcmp(in, "null") != 0)
-		return err_set(e, ERR_USAGE, "$.stdin: only \"null\" is known");
 	if (e->code == 0)
 		r->args = read_args(r->doc, e);
 	if (e->code == 0 && r->args != NULL)

@@ -220,6 +220,21 @@ static int open_output(struct live *l, const struct launch *how, struct err *e)
 	return 0;
 }
 
+/* What is told of an instance is told of its last start. */
+static int forget_outcome(struct instance *i, struct err *e)
+{
+	struct outcome *fresh;
+
+	if (i->state != INST_EXITED)
+		return 0;
+	fresh = calloc(1, sizeof(*fresh));
+	if (fresh == NULL)
+		return err_nomem(e);
+	(void)outcome_free(i->out);
+	i->out = fresh;
+	return 0;
+}
+
 static int prepare(struct live *l, struct launch *how, struct err *e)
 {
 	const struct spec *s = &l->inst->spec;
@@ -234,7 +249,7 @@ static int prepare(struct live *l, struct launch *how, struct err *e)
 	    check_may_start(l->front, l->policy->doc, e) < 0 || open_output(l, how, e) < 0)
 		return e->code;
 	if (zygote_get(l->front, how->who, s->module, -1, &l->wait, &z, e) < 0 ||
-	    ask_mounts(l, how->who, e) < 0)
+	    ask_mounts(l, how->who, e) < 0 || forget_outcome(l->inst, e) < 0)
 		return e->code;
 	if (z != NULL)
 		zygote_attach(z, l);
@@ -249,6 +264,7 @@ int live_start(struct front *f, struct instance *i, struct launch *how, struct e
 		(void)err_nomem(e);
 	} else if (prepare(l, how, e) == 0) {
 		i->live = l;
+		i->starts++;
 		instance_enter(f->instances, i, INST_STARTING, NULL);
 		record_save(f, i);
 		try_send(l);

@@ -46,6 +46,15 @@ struct launch {
 	bool gather; /* rings to memory, for the answer */
 };
 
+/* In the background: output to the log, no standard input of a client. */
+#define LAUNCH_DETACHED(by)                                          \
+	{                                                            \
+		.who = (by),                                         \
+		.stream = { STREAM_NULL, STREAM_RING, STREAM_RING }, \
+		.fd = { -1, -1, -1 },                                \
+		.log = true,                                         \
+	}
+
 /* Begins the start of @i; *@how's descriptors are taken in any case. On
  * success its watches, which must be there before, learn the rest; they may
  * already have been told that it failed, and @i may be gone. On failure it
@@ -55,6 +64,8 @@ MUST_CHECK int live_start(struct front *f, struct instance *i, struct launch *ho
 /* It shall end: asked, then killed after @grace_ms. */
 void live_stop(struct live *l, unsigned grace_ms);
 void live_kill(struct live *l, enum cause why);
+/* One that is running stands still, or goes on. Its wall time goes on anyway. */
+void live_pause(struct live *l, bool pause);
 
 /* Reads the rings; true when there is more than one turn's worth. */
 bool live_drain(struct live *l, bool last);
@@ -64,7 +75,8 @@ MUST_CHECK int live_started(struct zygote *z, const struct msg_zyg_started *m);
 MUST_CHECK int live_exited(struct zygote *z, const struct msg_zyg_exited *m);
 void live_lost(struct live *l);
 
-/* The end: outcome and record are written, watches fire, @l is freed. */
+/* The end: outcome and record are written, watches fire, @l is freed. It may
+ * then be started again. */
 void live_finish(struct live *l, enum cause cause, const struct err *e);
 
 /* For ending.c: away from its zygote, everything released. */

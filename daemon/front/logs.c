@@ -38,12 +38,13 @@ int log_open(const char *state, const char *tenant, const char *id, struct log *
 	*slash = '\0';
 	(void)mkdir(path, 0700);
 	*slash = '/';
-	l->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	l->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (l->fd < 0) {
 		(void)err_set(e, ERR_IO, "the log of the instance: %s", strerror(errno));
 		free(l);
 		return e->code;
 	}
+	l->size = (size_t)lseek(l->fd, 0, SEEK_END);
 	*ret = l;
 	return 0;
 }
@@ -81,6 +82,16 @@ struct log *log_close(struct log *l)
 		fd_clear(&l->fd);
 	free(l);
 	return NULL;
+}
+
+uint64_t log_size(const char *state, const char *tenant, const char *id)
+{
+	char path[LIM_PATH_BYTES];
+	struct stat st;
+
+	return log_path(state, tenant, id, path, sizeof(path)) && stat(path, &st) == 0
+		       ? (uint64_t)st.st_size
+		       : 0;
 }
 
 void log_remove(const char *state, const char *tenant, const char *id)

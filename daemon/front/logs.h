@@ -25,6 +25,7 @@ MUST_CHECK int log_open(const char *state, const char *tenant, const char *id, s
 			struct err *e);
 void log_put(struct log *l, uint32_t stream, const void *bytes, size_t len);
 struct log *log_close(struct log *l);
+uint64_t log_size(const char *state, const char *tenant, const char *id); /* bytes of its file */
 void log_remove(const char *state, const char *tenant, const char *id);
 
 struct log_reader;

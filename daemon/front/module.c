@@ -190,8 +190,8 @@ static int accept_module(struct upload *u, const struct store_module *m, struct 
 {
 	char path[LIM_PATH_BYTES];
 
-	if (!module_path(u->front, u->digest, path, sizeof(path)) || rename(u->tmp, path) < 0 ||
-	    sync_dir(u->front) < 0)
+	if (fsync(u->file) < 0 || !module_path(u->front, u->digest, path, sizeof(path)) ||
+	    rename(u->tmp, path) < 0 || sync_dir(u->front) < 0)
 		return io_err(e, "keeping the module");
 	u->tmp[0] = '\0';
 	if (store_module_put(u->front->store, u->tenant, m, e) < 0)
@@ -218,8 +218,6 @@ static void on_checked(struct zyg_wait *w, struct zygote *z, const struct err *e
 
 static int seal(struct upload *u, struct err *e)
 {
-	if (fsync(u->file) < 0)
-		return io_err(e, "keeping the upload");
 	if (!sha_end(u->sha, u->digest) || fcntl(u->memfd, F_ADD_SEALS, MODULE_SEALS) < 0)
 		return err_nomem(e);
 	return 0;

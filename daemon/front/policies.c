@@ -11,6 +11,7 @@
 #define POLICIES_KEPT 128	   /* compiled ones in the cache; the oldest unused leaves */
 
 struct policies {
+	uint8_t minimal[DIGEST_BYTES];
 	struct policy_ref *first; /* most recent first; each holds one reference */
 	size_t n;
 };
@@ -32,8 +33,12 @@ struct policy_ref *policy_ref_drop(struct policy_ref *r)
 
 int policies_new(struct policies **ret, struct err *e)
 {
+	const char *text = policy_minimal();
+
 	*ret = calloc(1, sizeof(**ret));
-	return *ret != NULL ? 0 : err_nomem(e);
+	if (*ret == NULL || digest_of(text, strlen(text), (*ret)->minimal) < 0)
+		return err_nomem(e);
+	return 0;
 }
 
 struct policies *policies_free(struct policies *p)
@@ -137,12 +142,14 @@ int policies_get(struct front *f, const char *tenant, const char *text, struct p
 	struct policy_ref *r;
 
 	if (text == NULL)
-		text = policy_minimal();
-	if (strlen(text) > LIM_POLICY_BYTES)
+		memcpy(digest, f->policies->minimal, sizeof(digest));
+	else if (strlen(text) > LIM_POLICY_BYTES)
 		return err_set(e, ERR_LIMIT, "the policy has %zu bytes, at most %u", strlen(text),
 			       LIM_POLICY_BYTES);
-	if (digest_of(text, strlen(text), digest) < 0)
+	else if (digest_of(text, strlen(text), digest) < 0)
 		return err_nomem(e);
+	if (text == NULL)
+		text = policy_minimal();
 	r = cached(f->policies, tenant, digest);
 	if (r == NULL && compile(f->policies, tenant, digest, text, &r, e) < 0)
 		return e->code;

@@ -19,6 +19,10 @@
 	B(instance_start,  BODY_NONE,   "")                \
 	B(instance_stop,   BODY_NONE,   "grace")           \
 	B(instance_kill,   BODY_NONE,   "")                \
+	B(instance_pause,  BODY_NONE,   "")                \
+	B(instance_resume, BODY_NONE,   "")                \
+	B(instance_restart, BODY_NONE,  "grace")           \
+	B(instance_prune,  BODY_NONE,   "modules")         \
 	B(instance_wait,   BODY_NONE,   "")                \
 	B(instance_logs,   BODY_NONE,   "stream")          \
 	B(run,             BODY_STDIN,  "module arg env policy")

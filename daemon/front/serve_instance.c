@@ -6,6 +6,7 @@
 #include "daemon/front/command.h"
 #include "daemon/front/http.h"
 #include "daemon/front/json.h"
+#include "daemon/front/restart.h"
 #include "daemon/front/session.h"
 
 #define GRACE_DEFAULT 10.0 /* seconds between asking and killing */
@@ -48,6 +49,9 @@ void serve_instance_create(struct request *r)
 				    .policy = in.policy,
 				    .args = in.args,
 				    .env = in.env,
+				    .restart = in.restart,
+				    .stdin_open = in.stdin_open,
+				    .reactor = in.reactor,
 				    .kept = true };
 		in.args = in.env = NULL;
 		n = cmd_create(r->front, &r->who, &ask, &i, &e);
@@ -67,8 +71,8 @@ void serve_instance_list(struct request *r)
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
 		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
 			json_array_append_new(a, json_instance(i));
-	json_object_set_new(o, "instances", a);
-	json_object_set_new(o, "next", json_null());
+	json_put(o, "instances", a);
+	json_put(o, "next", json_null());
 	answer_json(r, 200, o);
 }
 
@@ -98,6 +102,15 @@ static struct watch *wait_for(struct request *r, unsigned states)
 	return &r->watch;
 }
 
+/* What a command answered: 1, done; 0, the watch will; or an error. */
+static void answer_when(struct request *r, const struct instance *i, int n, const struct err *e)
+{
+	if (n < 0)
+		answer_error(r, e);
+	else if (n > 0)
+		answer_json(r, 200, json_instance(i));
+}
+
 static bool wants_upgrade(const struct request *r)
 {
 	const char *to = request_header(r, "Upgrade");
@@ -108,12 +121,7 @@ static bool wants_upgrade(const struct request *r)
 void serve_instance_start(struct request *r)
 {
 	struct instance *i = find(r);
-	struct launch how = {
-		.who = &r->who,
-		.stream = { STREAM_NULL, STREAM_RING, STREAM_RING },
-		.fd = { -1, -1, -1 },
-		.log = true,
-	};
+	struct launch how = LAUNCH_DETACHED(&r->who);
 	struct err e = { 0 };
 
 	if (i == NULL)
@@ -147,9 +155,12 @@ void serve_instance_stop(struct request *r)
 
 	if (i == NULL)
 		return;
-	if (!read_grace(r, &grace, &e) ||
-	    cmd_stop(i, (unsigned)(grace * 1000), wait_for(r, INST_EXITED), &e) < 0)
+	if (!read_grace(r, &grace, &e))
 		answer_error(r, &e);
+	else
+		answer_when(r, i,
+			    cmd_stop(i, (unsigned)(grace * 1000), wait_for(r, INST_EXITED), &e),
+			    &e);
 }
 
 void serve_instance_kill(struct request *r)
@@ -157,7 +168,48 @@ void serve_instance_kill(struct request *r)
 	struct instance *i = find(r);
 	struct err e = { 0 };
 
-	if (i != NULL && cmd_kill(i, wait_for(r, INST_EXITED), &e) < 0)
+	if (i != NULL)
+		answer_when(r, i, cmd_kill(i, wait_for(r, INST_EXITED), &e), &e);
+}
+
+static void pause_or_resume(struct request *r, bool pause)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+
+	if (i != NULL)
+		answer_when(r, i, cmd_pause(i, pause, &e) < 0 ? -1 : 1, &e);
+}
+
+void serve_instance_pause(struct request *r)
+{
+	pause_or_resume(r, true);
+}
+
+void serve_instance_resume(struct request *r)
+{
+	pause_or_resume(r, false);
+}
+
+static void on_restarted(struct watch *w, struct instance *i, const struct err *e)
+{
+	if (i->state == INST_EXITED && restart_asked(i))
+		instance_watch(i, w); /* that was the end; the start comes */
+	else
+		on_state(w, i, e);
+}
+
+void serve_instance_restart(struct request *r)
+{
+	struct instance *i = find(r);
+	struct err e = { 0 };
+	double grace;
+
+	if (i == NULL)
+		return;
+	r->watch = (struct watch){ .states = INST_RUNNING | INST_EXITED, .fire = on_restarted };
+	if (!read_grace(r, &grace, &e) ||
+	    cmd_restart(r->front, i, &r->who, (unsigned)(grace * 1000), &r->watch, &e) < 0)
 		answer_error(r, &e);
 }
 
@@ -165,15 +217,9 @@ void serve_instance_wait(struct request *r)
 {
 	struct instance *i = find(r);
 	struct err e = { 0 };
-	int n;
 
-	if (i == NULL)
-		return;
-	n = cmd_wait(i, wait_for(r, INST_EXITED), &e);
-	if (n < 0)
-		answer_error(r, &e);
-	else if (n > 0)
-		answer_json(r, 200, json_instance(i));
+	if (i != NULL)
+		answer_when(r, i, cmd_wait(i, wait_for(r, INST_EXITED), &e), &e);
 }
 
 static void on_removed(struct watch *w, struct instance *i, const struct err *e)
@@ -217,4 +263,21 @@ void serve_instance_logs(struct request *r)
 		answer_error(r, &e);
 	else
 		answer_log(r, log);
+}
+
+void serve_instance_prune(struct request *r)
+{
+	struct pruned n;
+	struct err e = { 0 };
+	json_t *o;
+
+	if (cmd_prune(r->front, &r->who, flag(r, "modules"), &n, &e) < 0) {
+		answer_error(r, &e);
+		return;
+	}
+	o = json_object();
+	json_put(o, "instances", json_integer((json_int_t)n.instances));
+	json_put(o, "modules", json_integer((json_int_t)n.modules));
+	json_put(o, "bytes", json_integer((json_int_t)n.bytes));
+	answer_json(r, 200, o);
 }

@@ -16,15 +16,16 @@ static json_t *json_fences(const struct msg_priv_fences *m)
 		json_array_append_new(stand, json_text(text));
 	POLICY_FENCES(F)
 #undef F
-	json_object_set_new(o, "stand", stand);
-	json_object_set_new(o, "missing", json_text(m->missing));
-	json_object_set_new(o, "landlock_abi", json_integer(m->landlock_abi));
+	json_put(o, "stand", stand);
+	json_put(o, "missing", json_text(m->missing));
+	json_put(o, "landlock_abi", json_integer(m->landlock_abi));
 	return o;
 }
 
 static json_t *json_features(void)
 {
-	static const char *const features[] = { "run", "stdio-upgrade", "logs", "audit" };
+	static const char *const features[] = { "run",	 "stdio-upgrade", "logs", "audit",
+						"pause", "restart",	  "prune" };
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < ARRAY_LEN(features); i++)
@@ -40,16 +41,15 @@ void serve_info(struct request *r)
 
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
 		n += (i->state & INST_LIVE) != 0 && strcmp(i->tenant, tenant) == 0;
-	json_object_set_new(o, "version", json_text(WASMD_VERSION));
-	json_object_set_new(o, "api", json_integer(WASMD_API_VERSION));
-	json_object_set_new(o, "build", json_text(WASMD_BUILD));
-	json_object_set_new(o, "features", json_features());
-	json_object_set_new(o, "fences", json_fences(&r->front->fences));
-	json_object_set_new(o, "privileged", json_boolean(r->front->fences.privileged));
-	json_object_set_new(o, "tenant", json_text(tenant));
-	json_object_set_new(o, "instances", json_integer(n));
-	json_object_set_new(o, "modules",
-			    json_integer(store_module_count(r->front->store, tenant)));
+	json_put(o, "version", json_text(WASMD_VERSION));
+	json_put(o, "api", json_integer(WASMD_API_VERSION));
+	json_put(o, "build", json_text(WASMD_BUILD));
+	json_put(o, "features", json_features());
+	json_put(o, "fences", json_fences(&r->front->fences));
+	json_put(o, "privileged", json_boolean(r->front->fences.privileged));
+	json_put(o, "tenant", json_text(tenant));
+	json_put(o, "instances", json_integer(n));
+	json_put(o, "modules", json_integer(store_module_count(r->front->store, tenant)));
 	answer_json(r, 200, o);
 }
 
@@ -102,8 +102,8 @@ void serve_module_list(struct request *r)
 	struct err e = { 0 };
 	int n = store_module_each(r->front->store, r->who.tenant->name, list_module, &l, &e);
 
-	json_object_set_new(o, "modules", l.a);
-	json_object_set_new(o, "next", json_null());
+	json_put(o, "modules", l.a);
+	json_put(o, "next", json_null());
 	if (n == 0) {
 		answer_json(r, 200, o);
 		return;

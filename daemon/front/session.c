@@ -90,7 +90,7 @@ static json_t *event(const char *name)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "event", json_text(name));
+	json_put(o, "event", json_text(name));
 	return o;
 }
 
@@ -129,7 +129,7 @@ static void on_denied(struct watch *w, const struct denial *d)
 {
 	json_t *o = event("denied");
 
-	json_object_set_new(o, "denial", json_denial(d));
+	json_put(o, "denial", json_denial(d));
 	put_event(of_watch(w), o);
 }
 
@@ -144,9 +144,9 @@ static void on_state(struct watch *w, struct instance *i, const struct err *e)
 	}
 	o = event(i->state == INST_EXITED ? "exited" : "started");
 	if (i->state == INST_EXITED)
-		json_object_set_new(o, "instance", json_instance(i));
+		json_put(o, "instance", json_instance(i));
 	else
-		json_object_set_new(o, "id", json_text(i->id));
+		json_put(o, "id", json_text(i->id));
 	put_event(s, o);
 	if (i->state == INST_EXITED) {
 		finish(s);
@@ -348,10 +348,10 @@ void session_offer(struct request *r, const struct instance *i)
 	struct session *s = NULL;
 	struct err e = { 0 };
 
-	if (i->state != INST_CREATED) {
+	if ((i->state & (INST_CREATED | INST_EXITED)) == 0) {
 		(void)err_set(&e, ERR_STATE, "instance %s is %s",
 			      i->name[0] != '\0' ? i->name : i->id, inst_state_text(i->state));
-		(void)err_hint(&e, "only a created one can be started");
+		(void)err_hint(&e, "only one that was created or has ended can be started");
 	} else {
 		s = calloc(1, sizeof(*s));
 	}

@@ -127,7 +127,10 @@ int store_open(const char *path, struct store **ret, struct err *e)
 		goto fail;
 	}
 	(void)sqlite3_busy_timeout(s->db, 2000);
-	if (store_exec(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", e) < 0 ||
+	if (store_exec(s,
+		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+		       " PRAGMA synchronous=FULL;",
+		       e) < 0 ||
 	    store_migrate(s, e) < 0)
 		goto fail;
 	*ret = s;
@@ -146,6 +149,18 @@ struct store *store_close(struct store *s)
 	(void)sqlite3_close(s->db);
 	free(s);
 	return NULL;
+}
+
+int store_begin(struct store *s, struct err *e)
+{
+	return store_exec(s, "BEGIN IMMEDIATE", e);
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+	if (store_exec(s, "COMMIT", e) < 0)
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return e->code;
 }
 
 /* The statement, reset and ready to bind; NULL latches the error. */
@@ -256,7 +271,7 @@ int store_module_drop(struct store *s, const char *tenant, const uint8_t *digest
 {
 	static const enum statement both[] = { Q_NAME_DROP, Q_MODULE_DROP };
 
-	if (store_exec(s, "BEGIN IMMEDIATE", e) < 0)
+	if (store_begin(s, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
 		sqlite3_stmt *q = ready(s, both[i], e);

@@ -1,6 +1,7 @@
 /*
  * What must survive: modules, their names, policies by digest, instances.
- * One SQLite file (WAL, synchronous=FULL); the tenant stands in every key.
+ * One SQLite file (WAL, synchronous=FULL), ours alone while it is open; the
+ * tenant stands in every key.
  * Knows columns and text; not JSON, not HTTP, not what a state means.
  */
 #ifndef FRONT_STORE_H
@@ -22,6 +23,10 @@ struct store;
 /* Opens or makes @path and brings it to STORE_SCHEMA. A newer schema is refused. */
 MUST_CHECK int store_open(const char *path, struct store **ret, struct err *e);
 struct store *store_close(struct store *s);
+
+/* Several changes as one. */
+MUST_CHECK int store_begin(struct store *s, struct err *e);
+MUST_CHECK int store_commit(struct store *s, struct err *e);
 
 struct store_module {
 	uint8_t digest[DIGEST_BYTES];

@@ -107,16 +107,31 @@ uint64_t now_mono(void)
 	return now_of(CLOCK_MONOTONIC);
 }
 
+static void two_digits(char *at, unsigned n)
+{
+	at[0] = (char)('0' + n / 10 % 10);
+	at[1] = (char)('0' + n % 10);
+}
+
 void time_text(int64_t ns, char ret[TIME_TEXT])
 {
 	time_t sec = ns / 1000000000;
+	unsigned year;
 	struct tm tm;
-	size_t n;
 
 	if (gmtime_r(&sec, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
-	n = strftime(ret, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(ret + n, TIME_TEXT - n, ".%03dZ", (int)(ns / 1000000 % 1000));
+	year = (unsigned)tm.tm_year + 1900;
+	memcpy(ret, "0000-00-00T00:00:00.000Z", 25);
+	two_digits(ret, year / 100);
+	two_digits(ret + 2, year);
+	two_digits(ret + 5, (unsigned)tm.tm_mon + 1);
+	two_digits(ret + 8, (unsigned)tm.tm_mday);
+	two_digits(ret + 11, (unsigned)tm.tm_hour);
+	two_digits(ret + 14, (unsigned)tm.tm_min);
+	two_digits(ret + 17, (unsigned)tm.tm_sec);
+	two_digits(ret + 20, (unsigned)(ns / 10000000 % 100));
+	ret[22] = (char)('0' + ns / 1000000 % 10);
 }
 
 /* Length of the valid UTF-8 sequence at @p, or 0. */

@@ -13,11 +13,10 @@
 #include "wasmd/api.h"
 
 #define SCRATCH_FD  128		/* above every fixed number and what a message brings */
+#define AHEAD_FDS   192u	/* numbers there are before the task: those and their copies */
 #define SPARE_FDS   16u		/* held for a moment while a path is walked */
 #define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
 #define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
-
-enum { FD_POLICY, FD_TASK, FD_SLOT, FD_DOORBELL, FD_STREAMS };
 
 static size_t n_streams(const struct msg_zyg_start *ask)
 {
@@ -28,12 +27,31 @@ static size_t n_streams(const struct msg_zyg_start *ask)
 	return n;
 }
 
+static size_t n_calls(const struct msg_zyg_start *ask)
+{
+	return (ask->flags & START_CALL) != 0;
+}
+
+/* All numbers below it, and no others, stay open. */
+static size_t n_fixed(const struct cell *c)
+{
+	return CELL_MOUNT_FD + (size_t)c->ask.n_mounts + n_calls(&c->ask);
+}
+
+int cell_call_fd(const struct cell *c)
+{
+	return n_calls(&c->ask) != 0 ? CELL_MOUNT_FD + c->ask.n_mounts : -1;
+}
+
 static int check_ask(const struct msg_zyg_start *ask, uint32_t n_fds, struct err *e)
 {
 	for (int i = 0; i < 3; i++)
 		if (ask->stream[i] > STREAM_RING)
 			return err_set(e, ERR_PEER, "stream %d is of unknown kind", i);
-	if (ask->n_mounts > LIM_PREOPENS || n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts)
+	if ((ask->flags & ~(uint64_t)START_CALL) != 0)
+		return err_set(e, ERR_PEER, "the start message asks for what is not known");
+	if (ask->n_mounts > LIM_PREOPENS ||
+	    n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts + n_calls(ask))
 		return err_set(e, ERR_PEER, "the start message has %u descriptors", n_fds);
 	return 0;
 }
@@ -55,20 +73,32 @@ static int map_slot(struct cell *c, int fd, struct err *e)
 	return 0;
 }
 
+/* Verified here, unless the zygote did so before. */
+static int verify_policy(struct cell *c, int fd, size_t len, struct err *e)
+{
+	void *p;
+
+	c->judge = c->known != NULL ? known_find(c->known, fd, len) : NULL;
+	if (c->judge != NULL)
+		return 0;
+	p = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_PEER, "the policy image: %s", strerror(errno));
+	if (policy_load(p, len, &c->judge, e) < 0)
+		return err_prefix(e, "loading the policy");
+	return 0;
+}
+
 static int load_policy(struct cell *c, int fd, struct err *e)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
-	void *p;
 
 	if (seals < 0 || (seals & F_SEAL_WRITE) == 0 || fstat(fd, &st) < 0 || st.st_size <= 0 ||
 	    st.st_size > LIM_POLICY_IMAGE)
 		return err_set(e, ERR_PEER, "the policy image is no sealed memfd");
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_set(e, ERR_PEER, "the policy image: %s", strerror(errno));
-	if (policy_load(p, (size_t)st.st_size, &c->judge, e) < 0)
-		return err_prefix(e, "loading the policy");
+	if (verify_policy(c, fd, (size_t)st.st_size, e) < 0)
+		return e->code;
 	if (policy_judge_n_mounts(c->judge) != c->ask.n_mounts)
 		return err_set(e, ERR_PEER, "the policy has %zu mounts, the start message %u",
 			       policy_judge_n_mounts(c->judge), c->ask.n_mounts);
@@ -97,7 +127,44 @@ static int arrange_fds(const struct cell *c, struct ipc_msg *m)
 	for (int i = 0; i < c->ask.n_mounts; i++)
 		if (dup2(m->fds[next++], CELL_MOUNT_FD + i) < 0)
 			return -1;
+	if (cell_call_fd(c) >= 0 && dup2(m->fds[next], cell_call_fd(c)) < 0)
+		return -1;
 	return 0;
+}
+
+/* A low bound of descriptor numbers, until the policy's is set: none above it
+ * can have come when the table is looked at again. */
+static int few_fds(struct err *e)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return err_set(e, ERR_ISOLATION, "getrlimit: %s", strerror(errno));
+	lim.rlim_cur = lim.rlim_max < AHEAD_FDS ? lim.rlim_max : AHEAD_FDS;
+	if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return err_set(e, ERR_ISOLATION, "setrlimit: %s", strerror(errno));
+	return 0;
+}
+
+int cell_ahead(int channel, struct err *e)
+{
+	static const int keep[] = { 0, 1, 2, CELL_CHANNEL_FD };
+	static const struct confine_limit limits[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_MEMLOCK, 0 },
+	};
+	const struct confine how = {
+		.role = ROLE_WORKER,
+		.keep = keep,
+		.n_keep = ARRAY_LEN(keep),
+		.limits = limits,
+		.n_limits = ARRAY_LEN(limits),
+	};
+
+	if (dup2(channel, CELL_CHANNEL_FD) < 0)
+		return err_set(e, ERR_INTERNAL, "arranging descriptors: %s", strerror(errno));
+	return confine(&how, e) < 0 ? e->code : few_fds(e);
 }
 
 int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e)
@@ -122,11 +189,7 @@ static size_t fill_limits(const struct cell *c, struct confine_limit *to)
 	uint64_t fds = l->fds != 0 && l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS;
 	size_t n = 0;
 
-	to[n++] = (struct confine_limit){ RLIMIT_CORE, 0 };
-	to[n++] = (struct confine_limit){ RLIMIT_NPROC, 0 };
-	to[n++] = (struct confine_limit){ RLIMIT_MEMLOCK, 0 };
-	to[n++] = (struct confine_limit){ RLIMIT_NOFILE,
-					  CELL_MOUNT_FD + c->ask.n_mounts + fds + SPARE_FDS };
+	to[n++] = (struct confine_limit){ RLIMIT_NOFILE, n_fixed(c) + fds + SPARE_FDS };
 	if (l->disk != 0)
 		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, l->disk };
 	if (c->ask.cpu_ns != 0)
@@ -149,11 +212,11 @@ static size_t fill_rules(const struct cell *c, struct landlock_rule *to)
 	return n;
 }
 
-int cell_lock(struct cell *c, struct err *e)
+int cell_lock(struct cell *c, uint64_t *step_ns, struct err *e)
 {
 	struct landlock_rule rules[LIM_PREOPENS];
 	struct confine_limit limits[8];
-	int keep[CELL_MOUNT_FD + LIM_PREOPENS];
+	int keep[CELL_MOUNT_FD + LIM_PREOPENS + 1];
 	struct landlock_domain domain = {
 		.fs = policy_judge_landlock_handled(c->judge),
 		.net = LL_NET_TCP,
@@ -164,12 +227,13 @@ int cell_lock(struct cell *c, struct err *e)
 	struct confine how = {
 		.role = ROLE_WORKER,
 		.keep = keep,
-		.n_keep = CELL_MOUNT_FD + (size_t)c->ask.n_mounts,
+		.n_keep = n_fixed(c),
 		.limits = limits,
 		.n_limits = fill_limits(c, limits),
 		.domain = &domain,
 		.filter = policy_judge_seccomp(c->judge),
 		.degraded = c->ask.degraded,
+		.step_ns = step_ns,
 	};
 
 	for (size_t i = 0; i < how.n_keep; i++)
@@ -189,4 +253,15 @@ void cell_report_failure(const struct cell *c, const struct err *e)
 		       e->hint[0] != '\0' ? " (" : "", e->hint, e->hint[0] != '\0' ? ")" : "");
 	atomic_thread_fence(memory_order_release);
 	r->done = 1;
+}
+
+void cell_refuse(const struct ipc_msg *m, const struct err *e)
+{
+	struct cell c = { 0 };
+	struct err mine = { 0 };
+
+	if (m->n_fds <= FD_SLOT || map_slot(&c, m->fds[FD_SLOT], &mine) < 0)
+		return;
+	cell_report_failure(&c, e);
+	(void)munmap(c.slot, SLOT_BYTES);
 }

@@ -16,7 +16,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
+#include "daemon/slot.h"
 #include "wasmd/limits.h"
 #include "wasmd/policy.h"
 
@@ -192,24 +194,37 @@ static const struct step {
 	const char *what;
 	int (*take)(const struct confine *c, struct err *e);
 	uint32_t fence; /* may be missing when the operator says so */
+	int8_t step;	/* enum slot_step that ends with it, or -1 */
 } steps[] = {
-	{ "descriptors", close_others, 0 },
-	{ "limits", set_limits, POLICY_FENCE_RLIMITS },
-	{ "root", empty_root, 0 },
-	{ "identity", become, 0 },
-	{ "capabilities", drop_caps, 0 },
-	{ "no new privileges", no_new_privs, 0 },
-	{ "landlock", enter_domain, POLICY_FENCE_LANDLOCK },
-	{ "seccomp", lock_syscalls, POLICY_FENCE_SECCOMP },
+	{ "descriptors", close_others, 0, STEP_FDS },
+	{ "limits", set_limits, POLICY_FENCE_RLIMITS, STEP_LIMITS },
+	{ "root", empty_root, 0, -1 },
+	{ "identity", become, 0, -1 },
+	{ "capabilities", drop_caps, 0, -1 },
+	{ "no new privileges", no_new_privs, 0, -1 },
+	{ "landlock", enter_domain, POLICY_FENCE_LANDLOCK, STEP_DOMAIN },
+	{ "seccomp", lock_syscalls, POLICY_FENCE_SECCOMP, STEP_FILTER },
 };
+
+static void tick(const struct confine *c, int8_t step)
+{
+	struct timespec ts = { 0 };
+
+	if (c->step_ns == NULL || step < 0)
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	c->step_ns[step] = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
 
 int confine(const struct confine *c, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct err mine = { 0 };
 
-		if (steps[i].take(c, &mine) == 0 || (steps[i].fence & c->degraded) != 0)
+		if (steps[i].take(c, &mine) == 0 || (steps[i].fence & c->degraded) != 0) {
+			tick(c, steps[i].step);
 			continue;
+		}
 		(void)err_prefix(&mine, "confining a %s, %s", role_name(c->role), steps[i].what);
 		*e = e->code == 0 ? mine : *e;
 		return e->code;

@@ -43,6 +43,7 @@ struct confine {
 	const struct landlock_domain *domain;
 	struct sock_fprog filter; /* len 0: none */
 	uint32_t degraded;	  /* enum policy_fence bits that may fail */
+	uint64_t *step_ns;	  /* by enum slot_step, when each was done; or NULL */
 };
 
 /* Goes all the way or fails with ERR_ISOLATION naming step and remedy; after a

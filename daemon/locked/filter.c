@@ -31,6 +31,7 @@ static const struct narrowed {
 	{ "mmap", false, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
 	{ "mprotect", false, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
 	{ "socket", true, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+	{ "socketpair", true, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
 };
 
 static const struct narrowed *narrowed_by(bool locked, const char *name)

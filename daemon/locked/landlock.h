@@ -11,8 +11,8 @@
 #include "wasmd/err.h"
 
 /* May be newer than the installed header; the kernel's ABI is asked. */
-#define LL_NET_TCP	 (3ull) /* bind, connect */
-#define LL_SCOPES	 (3ull) /* abstract sockets, signals */
+#define LL_NET_TCP (3ull) /* bind, connect */
+#define LL_SCOPES  (3ull) /* abstract sockets, signals */
 
 struct landlock_rule {
 	int dir;	 /* rights hold below this directory */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "daemon/locked/call.h"
 #include "daemon/locked/cell.h"
 #include "wasmd/api.h"
 
@@ -154,6 +155,7 @@ static int configure_wasi(struct worker *w, struct err *e)
 		.clock_resolution = policy_judge_clock_resolution(w->cell.judge),
 		.max_host_calls = l->host_calls,
 		.max_output = l->output,
+		.max_disk = l->disk,
 		.max_fds = (uint32_t)(l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS),
 		.random = policy_judge_random(w->cell.judge),
 		.stop = &w->ctl->stop,
@@ -184,6 +186,13 @@ static int configure_store(struct worker *w, struct err *e)
 
 /* ---- the end ------------------------------------------------------------ */
 
+static enum cause cause_of_limit(enum wasi_limit l)
+{
+	return l == WASI_LIMIT_OUTPUT ? CAUSE_OUTPUT
+	       : l == WASI_LIMIT_DISK ? CAUSE_DISK
+				      : CAUSE_HOST_CALLS;
+}
+
 static enum cause cause_of(const struct worker *w, enum vm_trap t)
 {
 	switch ((int)t) {
@@ -201,8 +210,7 @@ static enum cause cause_of(const struct worker *w, enum vm_trap t)
 	case VM_TRAP_KILLED:
 		return CAUSE_POLICY;
 	case VM_TRAP_LIMIT:
-		return wasi_limit_hit(w->guest->wasi) == WASI_LIMIT_OUTPUT ? CAUSE_OUTPUT
-									   : CAUSE_HOST_CALLS;
+		return cause_of_limit(wasi_limit_hit(w->guest->wasi));
 	default:
 		return CAUSE_TRAP;
 	}
@@ -235,7 +243,8 @@ static void on_wake(int sig)
 	(void)sig;
 }
 
-static int prepare(struct worker *w, struct err *e)
+/* All that asks for no task. */
+static int ahead(int channel, struct err *e)
 {
 	struct sigaction wake = { .sa_handler = on_wake };
 	sigset_t held;
@@ -243,35 +252,73 @@ static int prepare(struct worker *w, struct err *e)
 	sigemptyset(&held);
 	sigaddset(&held, SIGUSR1); /* comes in only where wasi waits */
 	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file above RLIMIT_FSIZE is the guest's EFBIG */
 	(void)sigaction(SIGUSR1, &wake, NULL);
 	(void)sigprocmask(SIG_SETMASK, &held, NULL);
-	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
-		return e->code;
-	return cell_lock(&w->cell, e);
+	return cell_ahead(channel, e);
 }
 
-_Noreturn void worker_run(const struct guest *g, struct ipc_msg *m)
+/* The slot comes first: from then on a failure can be told. */
+static void furnish(struct worker *w, struct ipc_msg *m, uint64_t woken, struct err *e)
 {
-	struct worker w = { .guest = g, .cell = { .code = g->module_len } };
-	struct vm_trap_info trap = { 0 };
-	struct err e = { 0 };
-	uint32_t status = 0;
+	int r = cell_furnish(&w->cell, m, e);
+	uint64_t *at;
 
-	if (cell_furnish(&w.cell, m, &e) == 0) {
-		w.ctl = slot_ctl(w.cell.slot);
-		w.audit = slot_audit(w.cell.slot);
-		w.output = slot_output(w.cell.slot);
-		w.gate = (struct gate){ judge, &w, policy_judge_refused(w.cell.judge),
-					policy_judge_paths(w.cell.judge) };
-		(void)prepare(&w, &e);
-	}
-	if (e.code == 0) {
-		w.ctl->report.first_ns = now_ns(CLOCK_MONOTONIC);
-		(void)!wasi_run(g->wasi, g->store, g->instance, &trap, &status, &e);
-	}
-	if (e.code == 0)
-		report(&w, &trap, status);
+	if (w->cell.slot == NULL)
+		return;
+	w->ctl = slot_ctl(w->cell.slot);
+	at = w->ctl->report.step_ns;
+	at[STEP_TAKEN] = w->cell.ask.taken_ns;
+	at[STEP_WOKEN] = woken;
+	at[STEP_FURNISHED] = now_ns(CLOCK_MONOTONIC);
+	if (r < 0)
+		return;
+	w->audit = slot_audit(w->cell.slot);
+	w->output = slot_output(w->cell.slot);
+	w->gate = (struct gate){ judge, w, policy_judge_refused(w->cell.judge),
+				 policy_judge_paths(w->cell.judge) };
+	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
+		return;
+	at[STEP_PREPARED] = now_ns(CLOCK_MONOTONIC);
+	(void)!cell_lock(&w->cell, at, e);
+}
+
+/* A command from beginning to end; a reactor for as long as it is called. */
+static void run_guest(struct worker *w, struct err *e)
+{
+	const struct guest *g = w->guest;
+	int calls = cell_call_fd(&w->cell);
+	struct vm_trap_info trap = { 0 };
+	uint32_t status = 0;
+	int r;
+
+	w->ctl->report.first_ns = now_ns(CLOCK_MONOTONIC);
+	if (calls < 0)
+		r = wasi_run(g->wasi, g->store, g->instance, &trap, &status, e);
 	else
+		r = wasi_initialize(g->wasi, g->store, g->instance, &trap, e);
+	if (r < 0)
+		return;
+	if (calls >= 0 && trap.trap == VM_TRAP_NONE)
+		calls_serve(g, calls, &w->ctl->stop, &trap);
+	report(w, &trap, calls < 0 ? status : wasi_exit_status(g->wasi));
+}
+
+_Noreturn void worker_run(const struct guest *g, int channel)
+{
+	struct worker w = { .guest = g, .cell = { .known = &g->known, .code = g->module_len } };
+	struct err early = { 0 }, e = { 0 };
+	struct ipc_msg m;
+
+	(void)!ahead(channel, &early);
+	if (ipc_recv(CELL_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m) != 1)
+		_exit(0); /* nobody needs it any more */
+	furnish(&w, &m, now_ns(CLOCK_MONOTONIC), &e);
+	if (early.code != 0)
+		e = early;
+	if (e.code == 0)
+		run_guest(&w, &e);
+	if (e.code != 0)
 		cell_report_failure(&w.cell, &e);
 	_exit(0);
 }

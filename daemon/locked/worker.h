@@ -1,11 +1,12 @@
 /*
- * One instance: the child of a zygote's fork, from its start message to its
- * end.
+ * One instance: the child of a zygote's fork, from before its start message to
+ * its end.
  */
 #ifndef DAEMON_LOCKED_WORKER_H
 #define DAEMON_LOCKED_WORKER_H
 
 #include "daemon/ipc.h"
+#include "daemon/locked/known.h"
 #include "wasmd/vm.h"
 #include "wasmd/wasi.h"
 
@@ -15,9 +16,12 @@ struct guest {
 	struct vm_instance *instance;
 	struct wasi *wasi;
 	size_t module_len;
+	struct known known; /* policies */
 };
 
-/* Takes @m's descriptors, locks itself in, runs the guest, reports, ends. */
-_Noreturn void worker_run(const struct guest *g, struct ipc_msg *m);
+/* In a fresh child: shuts itself in as far as it can without a task, waits for
+ * one start message on @channel, takes its descriptors, shuts the rest, runs
+ * the guest, reports, ends. */
+_Noreturn void worker_run(const struct guest *g, int channel);
 
 #endif

@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "daemon/locked/worker.h"
+#include "daemon/locked/cell.h"
+#include "daemon/locked/spare.h"
 #include "wasmd/api.h"
 #include "wasmd/vec.h"
 
@@ -41,6 +42,7 @@ struct zygote {
 	struct guest guest;
 	const void *module;
 	VEC(struct inst) insts;
+	struct spares spares;
 	uint64_t born;
 	uint32_t degraded;
 };
@@ -167,6 +169,13 @@ static void fill_memory(const struct vm_code *code, struct msg_zyg_ready *m)
 	}
 }
 
+static bool has_func(const struct zygote *z, const char *name)
+{
+	struct vm_extern x;
+
+	return vm_instance_export(z->guest.instance, name, strlen(name), &x) && x.kind == VM_FUNC;
+}
+
 static int say_ready(const struct zygote *z, const struct vm_code *code)
 {
 	struct msg_zyg_ready m = {
@@ -177,10 +186,9 @@ static int say_ready(const struct zygote *z, const struct vm_code *code)
 		.load_ns = now_ns(CLOCK_MONOTONIC) - z->born,
 		.build = WASMD_VERSION,
 	};
-	struct vm_extern start;
 
-	m.has_start = vm_instance_export(z->guest.instance, "_start", 6, &start) &&
-		      start.kind == VM_FUNC;
+	m.has_start = has_func(z, "_start");
+	m.has_initialize = has_func(z, "_initialize");
 	fill_memory(code, &m);
 	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_ready, &m, NULL, 0);
 }
@@ -219,40 +227,56 @@ static void end_inst(struct inst *n, enum cause cause)
 	(void)kill(n->pid, SIGKILL);
 }
 
+/* Nobody else can tell the front: the slot is its only ear for sentences. */
+static void refuse_start(struct inst *n, const struct ipc_msg *m, int error)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, ERR_QUOTA, "no process for the instance: %s", strerror(error));
+	if (error == EAGAIN)
+		(void)err_hint(&e, "too many processes: of the tenant's user (ulimit -u), in the "
+				   "service (TasksMax), or in the system (kernel.pid_max)");
+	cell_refuse(m, &e);
+	n->pid = 0;
+	n->end.cause = CAUSE_FAILED;
+}
+
 static void on_start(struct zygote *z, struct ipc_msg *m)
 {
-	const struct msg_zyg_start *ask = &m->body.zyg_start;
+	struct msg_zyg_start *ask = &m->body.zyg_start;
 	struct msg_zyg_started started = { .seq = ask->seq };
 	struct inst *n = VEC_PUSH(&z->insts);
 
 	if (n == NULL)
 		_exit(1); /* the front sees its instances lost */
 	n->seq = n->end.seq = ask->seq;
-	n->started = now_ns(CLOCK_MONOTONIC);
+	n->started = ask->taken_ns = now_ns(CLOCK_MONOTONIC);
 	n->wall_by = ask->wall_ns != 0 ? n->started + ask->wall_ns : UINT64_MAX;
 	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
-	n->pid = fork();
-	if (n->pid == 0)
-		worker_run(&z->guest, m);
+	n->pid = spares_start(&z->spares, &z->guest, m);
 	if (n->pid < 0) {
-		n->pid = 0;
-		n->end.cause = CAUSE_FAILED;
+		refuse_start(n, m, -n->pid);
 		return;
 	}
 	started.pid = n->pid;
 	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+	if (m->n_fds > FD_POLICY) /* for the spares to come */
+		known_learn(&z->guest.known, m->fds[FD_POLICY]);
 }
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
 {
+	static const int signals[] = {
+		[ZYG_WAKE] = SIGUSR1, [ZYG_PAUSE] = SIGSTOP, [ZYG_RESUME] = SIGCONT
+	};
 	struct inst *n = find(z, ask->seq);
 
 	if (n == NULL || n->pid == 0)
 		return; /* it ended meanwhile */
-	if (ask->how == ZYG_WAKE)
-		(void)kill(n->pid, SIGUSR1);
-	else
+	if (ask->how == ZYG_KILL)
 		end_inst(n, ask->cause < CAUSE_COUNT ? (enum cause)ask->cause : CAUSE_KILLED);
+	else if (ask->how < ARRAY_LEN(signals))
+		(void)kill(n->pid, signals[ask->how]);
 }
 
 static void reap(struct zygote *z)
@@ -262,6 +286,8 @@ static void reap(struct zygote *z)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
+		if (spares_reaped(&z->spares, pid))
+			continue;
 		for (size_t i = 0; i < z->insts.len; i++) {
 			struct inst *n = &z->insts.at[i];
 
@@ -346,9 +372,9 @@ static bool ends_wait(const struct zygote *z)
 	return false;
 }
 
-static void turn(struct zygote *z)
+/* Until a message, a child's end, or what is due. */
+static bool await(const struct zygote *z, uint64_t left)
 {
-	uint64_t left = keep_limits(z);
 	struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
 	struct pollfd at = { .fd = ZYGOTE_CHANNEL_FD, .events = POLLIN };
 	sigset_t none;
@@ -356,11 +382,20 @@ static void turn(struct zygote *z)
 	sigemptyset(&none);
 	if (ends_wait(z))
 		at.events |= POLLOUT;
-	if (ppoll(&at, 1, left == UINT64_MAX ? NULL : &ts, &none) > 0 &&
-	    (at.revents & ~POLLOUT) != 0)
+	return ppoll(&at, 1, left == UINT64_MAX ? NULL : &ts, &none) > 0 &&
+	       (at.revents & ~POLLOUT) != 0;
+}
+
+static void turn(struct zygote *z)
+{
+	uint64_t left = keep_limits(z);
+	uint64_t due = spares_due(&z->spares, now_ns(CLOCK_MONOTONIC));
+
+	if (await(z, left < due ? left : due))
 		on_message(z);
 	reap(z);
 	flush_ends(z);
+	spares_keep(&z->spares, &z->guest, now_ns(CLOCK_MONOTONIC));
 }
 
 static void on_child(int sig)
@@ -385,7 +420,7 @@ static void set_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct zygote z = { .born = now_ns(CLOCK_MONOTONIC) };
+	struct zygote z = { .born = now_ns(CLOCK_MONOTONIC), .spares.want = 1 };
 	struct vm_code *code = NULL;
 	struct err e = { 0 };
 

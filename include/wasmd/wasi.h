@@ -53,6 +53,7 @@ struct wasi_config {
 	uint64_t clock_resolution; /* ns that clocks are coarsened to; 0: as they are */
 	uint64_t max_host_calls;   /* then VM_TRAP_LIMIT; 0: unlimited */
 	uint64_t max_output;       /* bytes to descriptors 1 and 2, then VM_TRAP_LIMIT; 0 */
+	uint64_t max_disk;         /* bytes written to files or set aside in them, then VM_TRAP_LIMIT; 0 */
 	uint32_t max_fds;          /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
 	bool random;               /* false: random_get is ENOSYS */
 	const _Atomic uint32_t *stop; /* not 0: blocking calls return and the guest traps */
@@ -66,7 +67,7 @@ struct wasi_usage {
 };
 
 /* Which limit ended the guest, when the trap was VM_TRAP_LIMIT. */
-enum wasi_limit { WASI_LIMIT_NONE, WASI_LIMIT_HOST_CALLS, WASI_LIMIT_OUTPUT };
+enum wasi_limit { WASI_LIMIT_NONE, WASI_LIMIT_HOST_CALLS, WASI_LIMIT_OUTPUT, WASI_LIMIT_DISK };
 
 MUST_CHECK int wasi_new(struct wasi **ret, struct err *e);
 struct wasi *wasi_free(struct wasi *w);
@@ -86,6 +87,14 @@ MUST_CHECK int wasi_configure(struct wasi *w, const struct wasi_config *c, struc
  * EXIT when it ended by itself; *ret_status is then its exit status. */
 MUST_CHECK int wasi_run(struct wasi *w, struct vm_store *s, struct vm_instance *i,
 			struct vm_trap_info *trap, uint32_t *ret_status, struct err *e);
+
+/* A reactor's beginning: start function, then `_initialize` if exported. Its
+ * exports are then called with vm_call. */
+MUST_CHECK int wasi_initialize(struct wasi *w, struct vm_store *s, struct vm_instance *i,
+			       struct vm_trap_info *trap, struct err *e);
+
+/* What the guest gave to proc_exit, after VM_TRAP_EXIT; else 0. */
+uint32_t wasi_exit_status(const struct wasi *w);
 
 struct wasi_usage wasi_usage(const struct wasi *w);
 enum wasi_limit wasi_limit_hit(const struct wasi *w);

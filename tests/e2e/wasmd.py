@@ -4,6 +4,7 @@
         d.ctl('module', 'load', path, '--name', 'wc')
         status, answer = d.http('GET', '/v1/instances')
 """
+import array
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from urllib.parse import urlencode
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('WASMD_BUILD', ROOT / 'b-rel'))
@@ -24,6 +26,19 @@ AS_ROOT = os.getuid() == 0
 GUESTS = BUILD / 'guests'
 if not os.access(BUILD, os.W_OK):
     GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}'
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.json['error']
 
 
 class UnixHTTP(http.client.HTTPConnection):
@@ -48,6 +63,14 @@ def guest(name, *flags):
                        check=True)
         part.rename(out)
     return out
+
+
+def events(sock):
+    """Every line of JSON until the daemon closes."""
+    data = b''
+    while part := sock.recv(65536):
+        data += part
+    return [json.loads(line) for line in data.splitlines()]
 
 
 class Daemon:
@@ -102,9 +125,9 @@ class Daemon:
     def logged(self):
         return (self.dir / 'daemon.log').read_text(errors='replace')[-4000:]
 
-    def stop(self):
+    def stop(self, sig=signal.SIGTERM):
         if self.proc and self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGTERM)
+            self.proc.send_signal(sig)
             try:
                 self.proc.wait(20)
             except subprocess.TimeoutExpired:
@@ -120,10 +143,16 @@ class Daemon:
     def __exit__(self, kind, value, tb):
         try:
             self.stop()
+            said = self.logged()
             if kind is not None:
-                sys.stderr.write(self.logged())
+                sys.stderr.write(said)
+            if 'Sanitizer' in said or 'runtime error' in said:
+                raise RuntimeError(said)
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def close(self):
+        self.__exit__(None, None, None)
 
     def ctl(self, *args, check=None, stdin=None, timeout=60, user=None, **kw):
         """wasmctl ARGS; check=N asserts the exit status."""
@@ -148,6 +177,46 @@ class Daemon:
             return r.status, data if raw or not data else json.loads(data)
         finally:
             conn.close()
+
+    def call(self, method, path, body=None, headers=None, conn=None):
+        """An Answer, over a connection of its own or over @conn."""
+        c = conn or UnixHTTP(self.socket)
+        try:
+            c.request(method, path, body, headers or {})
+        except BrokenPipeError:
+            pass  # refused before the end of the body: the answer is there
+        r = c.getresponse()
+        a = Answer(r.status, dict(r.getheaders()), r.read())
+        if conn is None:
+            c.close()
+        return a
+
+    def load(self, wasm, name):
+        return self.call('POST', '/v1/modules?' + urlencode({'name': name}), wasm)
+
+    def create(self, **fields):
+        if isinstance(fields.get('policy'), dict):
+            fields['policy'] = json.dumps(fields['policy'])
+        return self.call('POST', '/v1/instances', json.dumps(fields))
+
+    def run(self, module, *args, stdin=b'', **query):
+        q = [('module', module)] + [('arg', a) for a in args] + list(query.items())
+        return self.call('POST', '/v1/run?' + urlencode(q), stdin)
+
+    def upgrade(self, ref, what='start', protocol='wasmd-stdio', fds=None):
+        """The socket after the 101; with @fds, they are passed. events() reads on."""
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(30)
+        s.connect(str(self.socket))
+        s.sendall(f'POST /v1/instances/{ref}/{what} HTTP/1.1\r\nHost: x\r\n'
+                  f'Connection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n'.encode())
+        head = b''
+        while b'\r\n\r\n' not in head:
+            head += s.recv(1)
+        assert head.startswith(b'HTTP/1.1 101'), head
+        if fds is not None:
+            s.sendmsg([b'F'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
+        return s
 
     def policy(self, file='p.json', /, **doc):
         path = self.dir / file

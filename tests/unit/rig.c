@@ -198,10 +198,12 @@ bool rig_start(int channel, const struct rig_start *s, struct rig_instance *i)
 				     .generation = s->generation,
 				     .wall_ns = s->wall_ns,
 				     .cpu_ns = s->cpu_ns,
+				     .flags = s->reactor ? START_CALL : 0,
 				     .stream = { STREAM_NULL, STREAM_RING, STREAM_RING },
 				     .n_mounts = (uint8_t)s->n_mounts };
 	struct err e = { 0 };
-	int fds[4 + LIM_PREOPENS], sent = -1;
+	int fds[5 + LIM_PREOPENS], sent = -1;
+	size_t n_fds = 4 + s->n_mounts + s->reactor;
 
 	*i = (struct rig_instance){ .doorbell = eventfd(0, EFD_CLOEXEC) };
 	fds[0] = make_image(s->policy, &e);
@@ -209,10 +211,11 @@ bool rig_start(int channel, const struct rig_start *s, struct rig_instance *i)
 	fds[3] = i->doorbell;
 	for (size_t n = 0; n < s->n_mounts; n++)
 		fds[4 + n] = s->mounts[n];
+	fds[4 + s->n_mounts] = s->calls;
 	if (task_write(s->args != NULL ? s->args : no_args, NULL, &fds[1], &e) == 0 &&
 	    fds[0] >= 0) {
 		i->sent_ns = priv_now();
-		sent = ipc_send(channel, IPC_zyg_start, &ask, fds, 4 + s->n_mounts);
+		sent = ipc_send(channel, IPC_zyg_start, &ask, fds, n_fds);
 	}
 	for (int n = 0; n < 3; n++)
 		(void)close(fds[n]);

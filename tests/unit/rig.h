@@ -14,7 +14,7 @@
 struct rig {
 	struct priv p;
 	struct config *config;
-	int front;     /* the front's end of priv's channel */
+	int front;  /* the front's end of priv's channel */
 	int client; /* accepted at priv's listener; its peer is us */
 	int peer;
 	char socket[64];
@@ -37,6 +37,8 @@ struct rig_start {
 	const int *mounts;
 	size_t n_mounts;
 	uint64_t seq, wall_ns, cpu_ns, generation;
+	bool reactor; /* calls is the worker's end of its call channel */
+	int calls;
 };
 
 struct rig_instance {

@@ -308,21 +308,26 @@ static const struct probe {
 
 /* ---- its zygote --------------------------------------------------------- */
 
-_Noreturn static void attack(struct ipc_msg *m)
+_Noreturn static void attack(int channel)
 {
-	const struct probe *p = &probes[m->body.zyg_start.generation];
+	const struct probe *p;
 	struct cell c = { .code = 0 };
 	struct err e = { 0 };
 	struct slot_report *r;
+	struct ipc_msg m;
 
-	if (cell_furnish(&c, m, &e) < 0) {
+	if (cell_ahead(channel, &e) < 0 ||
+	    ipc_recv(CELL_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m) != 1)
+		_exit(1);
+	p = &probes[m.body.zyg_start.generation];
+	if (cell_furnish(&c, &m, &e) < 0) {
 		cell_report_failure(&c, &e);
 		_exit(1);
 	}
 	r = &slot_ctl(c.slot)->report;
 	if (p->unlocked)
 		(void)close_range(RW + 1, ~0u, 0);
-	else if (cell_lock(&c, &e) < 0) {
+	else if (cell_lock(&c, NULL, &e) < 0) {
 		cell_report_failure(&c, &e);
 		_exit(1);
 	}
@@ -346,10 +351,17 @@ static int probe_zygote(void)
 		return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_bad, &bad, NULL, 0);
 	}
 	while (ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m) == 1) {
-		pid_t pid = fork();
+		int pair[2];
+		pid_t pid;
 
+		if (ipc_pair(pair, false) < 0)
+			return 1;
+		pid = fork();
 		if (pid == 0)
-			attack(&m);
+			attack(pair[1]);
+		(void)!ipc_send(pair[0], IPC_zyg_start, &m.body.zyg_start, m.fds, m.n_fds);
+		(void)close(pair[0]);
+		(void)close(pair[1]);
 		ipc_msg_done(&m);
 		if (wait4(pid, &status, 0, NULL) != pid)
 			return 1;

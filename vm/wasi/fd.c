@@ -23,13 +23,6 @@ enum werr call_fd_advise(struct call *c)
 		sys_advise(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2], (int)c->a[3]));
 }
 
-enum werr call_fd_allocate(struct call *c)
-{
-	if (c->a[2] == 0)
-		return WE_INVAL;
-	return werr_of(sys_allocate(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2]));
-}
-
 /* Closed for the guest; a descriptor of the embedder's stays open for it. */
 enum werr call_fd_close(struct call *c)
 {
@@ -114,11 +107,6 @@ enum werr call_fd_filestat_get(struct call *c)
 	if (rc < 0)
 		return werr_of(rc);
 	return guest_put_filestat(c, c->a[1], &st, f->filetype);
-}
-
-enum werr call_fd_filestat_set_size(struct call *c)
-{
-	return werr_of(sys_truncate(c->w, c->fd[0]->host, (int64_t)c->a[1]));
 }
 
 enum werr call_fd_filestat_set_times(struct call *c)

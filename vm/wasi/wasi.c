@@ -354,42 +354,71 @@ int wasi_configure(struct wasi *w, const struct wasi_config *c, struct err *e)
 	return rc;
 }
 
-static int find_start(const struct vm_instance *i, struct vm_func **ret, struct err *e)
+/* The export @name as a function of nothing; *ret NULL when there is none. */
+static int find_entry(const struct vm_instance *i, const char *name, struct vm_func **ret,
+		      struct err *e)
 {
 	const struct vm_func_type *t;
 	struct vm_extern x;
 
-	if (!vm_instance_export(i, "_start", 6, &x) || x.kind != VM_FUNC) {
-		(void)err_set(e, ERR_UNLINKABLE, "the module exports no function _start");
-		return err_hint(e, "a command is built with a main function, and not with "
-				   "-mexec-model=reactor");
-	}
+	*ret = NULL;
+	if (!vm_instance_export(i, name, strlen(name), &x) || x.kind != VM_FUNC)
+		return 0;
 	t = vm_func_type(x.func);
 	if (t->n_params != 0 || t->n_results != 0)
-		return err_set(e, ERR_UNLINKABLE,
-			       "the function _start takes parameters or has results");
+		return err_set(e, ERR_UNLINKABLE, "the function %s takes parameters or has results",
+			       name);
 	*ret = x.func;
 	return 0;
+}
+
+/* The start function, then @f unless that is NULL. */
+static void enter(struct wasi *w, struct vm_store *s, struct vm_instance *i, struct vm_func *f,
+		  struct vm_trap_info *trap)
+{
+	union vm_value none = { 0 };
+	enum vm_trap t;
+
+	*trap = (struct vm_trap_info){ 0 };
+	w->exit_status = 0;
+	t = vm_instance_start(i, trap);
+	if (t == VM_TRAP_NONE && f != NULL)
+		t = vm_call(s, f, &none, trap);
+	trap->trap = t;
 }
 
 int wasi_run(struct wasi *w, struct vm_store *s, struct vm_instance *i, struct vm_trap_info *trap,
 	     uint32_t *ret_status, struct err *e)
 {
-	struct vm_func *f = NULL;
-	union vm_value none = { 0 };
-	int rc = find_start(i, &f, e);
-	enum vm_trap t;
+	struct vm_func *f;
+	int rc = find_entry(i, "_start", &f, e);
 
 	if (rc != 0)
 		return rc;
-	*trap = (struct vm_trap_info){ 0 };
-	w->exit_status = 0;
-	t = vm_instance_start(i, trap);
-	if (t == VM_TRAP_NONE)
-		t = vm_call(s, f, &none, trap);
-	trap->trap = t;
+	if (f == NULL) {
+		(void)err_set(e, ERR_UNLINKABLE, "the module exports no function _start");
+		return err_hint(e, "a command is built with a main function, and not with "
+				   "-mexec-model=reactor");
+	}
+	enter(w, s, i, f, trap);
 	*ret_status = w->exit_status;
 	return 0;
+}
+
+int wasi_initialize(struct wasi *w, struct vm_store *s, struct vm_instance *i,
+		    struct vm_trap_info *trap, struct err *e)
+{
+	struct vm_func *f;
+	int rc = find_entry(i, "_initialize", &f, e);
+
+	if (rc == 0)
+		enter(w, s, i, f, trap);
+	return rc;
+}
+
+uint32_t wasi_exit_status(const struct wasi *w)
+{
+	return w->exit_status;
 }
 
 struct wasi_usage wasi_usage(const struct wasi *w)

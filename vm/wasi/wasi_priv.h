@@ -109,6 +109,7 @@ struct wasi {
 	struct fdtable fds;
 	struct wasi_usage use;
 	uint64_t output; /* bytes to standard output and error */
+	uint64_t disk;	 /* bytes to files */
 	enum wasi_limit limit;
 	uint32_t exit_status;
 	sigset_t wait_mask; /* of ppoll: lets the interrupting signal in */

@@ -225,9 +225,15 @@ static void ask_briefly(struct follow *f, const char *what)
  * terminal while the shell does, so it stands still as long as we do. */
 static void suspend(struct follow *f)
 {
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
 	ask_briefly(f, "/pause");
 	terminal_restore(f->terminal);
-	(void)raise(SIGSTOP);
+	(void)raise(SIGTSTP);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we stop */
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	ask_briefly(f, "/resume");
 }
 

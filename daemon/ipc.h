@@ -19,6 +19,10 @@
 #define CALL_VALUES 16 /* arguments or results of one call */
 #define CALL_NAME   128
 
+/* A type of struct msg_call that is none of enum vm_type: the bits are already
+ * those of the function's own type; or a number, to be made one of that type. */
+enum { CALL_OWN, CALL_INT, CALL_REAL }; /* int64_t, double */
+
 enum ipc_end { IPC_FRONT, IPC_PRIV, IPC_ZYGOTE, IPC_OPENER, IPC_WORKER };
 
 enum ipc_type {
@@ -125,7 +129,7 @@ struct msg_call {
 	uint64_t id; /* handed back */
 	char name[CALL_NAME];
 	uint32_t n_args;
-	uint8_t types[CALL_VALUES]; /* enum vm_type; 0: take the function's own */
+	uint8_t types[CALL_VALUES]; /* enum vm_type, or CALL_* */
 	uint32_t pad;
 	uint64_t args[CALL_VALUES];
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/front/command.h"
+#include "daemon/front/events.h"
 #include "daemon/front/module.h"
 #include "daemon/front/record.h"
 #include "daemon/front/restart.h"
@@ -105,6 +106,8 @@ static int enter(struct front *f, const struct who *who, struct ask *ask, struct
 		instance_free(f->instances, i);
 		return e->code;
 	}
+	if (i->kept)
+		events_put(f->events, i, "created");
 	*ret = i;
 	return 0;
 }
@@ -149,12 +152,12 @@ int cmd_start(struct front *f, struct instance *i, struct launch *how, struct wa
 	} else {
 		(void)restart_forget(i);
 	}
-	if (e->code == 0 && how->log && i->spec.restart.mode != RESTART_NO)
-		(void)restart_keep(f, i, how->who, e);
-	for (int s = 0; e->code != 0 && s < 3; s++)
-		fd_clear(&how->fd[s]);
-	if (e->code != 0)
+	if (e->code != 0 || (how->log && i->spec.restart.mode != RESTART_NO &&
+			     restart_keep(f, i, how->who, e) < 0)) {
+		for (int s = 0; s < 3; s++)
+			fd_clear(&how->fd[s]);
 		return e->code;
+	}
 	instance_watch(i, w);
 	if (live_start(f, i, how, e) < 0)
 		watch_drop(w);

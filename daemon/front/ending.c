@@ -24,6 +24,7 @@ static int take_output(struct live *l, uint32_t type, const uint8_t *body, uint6
 		log_put(l->log, type, body, len);
 	if (l->gather != NULL)
 		gather_put(l->gather, type, body, len);
+	instance_output(l->inst, type, body, len);
 	return 0;
 }
 
@@ -59,11 +60,12 @@ static int drain_ring(struct live *l, struct ring *r, int turns, take_fn *take)
 bool live_drain(struct live *l, bool last)
 {
 	int turns = last ? DRAIN_LAST : DRAIN_TURN;
-	int out, audit;
+	int out = 0, audit;
 
 	if (l->broken || l->slot.map == NULL)
 		return false;
-	out = drain_ring(l, &l->slot.output, turns, take_output);
+	if (last || !instance_held(l->inst))
+		out = drain_ring(l, &l->slot.output, turns, take_output);
 	audit = drain_ring(l, &l->slot.audit, turns, take_audit);
 	audit_flush(l->front->audit);
 	if (out < 0 || audit < 0) {
@@ -75,6 +77,14 @@ bool live_drain(struct live *l, bool last)
 		return false;
 	}
 	return out > 0 || audit > 0;
+}
+
+void live_go_on(struct live *l)
+{
+	const uint64_t one = 1;
+
+	if (l->zyg != NULL)
+		(void)!write(l->zyg->doorbell, &one, sizeof(one));
 }
 
 /* ---- asking it to end --------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 struct store;
 struct audit;
+struct events;
 struct policies;
 struct zygotes;
 struct instances;
@@ -31,6 +32,7 @@ struct front {
 	struct zygotes *zygotes;
 	struct instances *instances;
 	struct audit *audit;
+	struct events *events;
 	struct msg_priv_fences fences;
 	bool fences_known;
 	bool ending;	   /* nothing new is begun */

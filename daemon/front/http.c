@@ -18,7 +18,7 @@
 #define HEAD_BYTES	 (128u << 10) /* memory of one connection: a head, or a piece of a body */
 #define IDLE_SECONDS	 60u	      /* a connection that says nothing is closed */
 #define IGNORED_BODY	 4096u	      /* where a route takes none */
-#define LOG_BLOCK	 (64u << 10)
+#define STREAM_BLOCK	 (64u << 10)
 #define TURNS		 4 /* of the library before others have theirs */
 #define TIMER_SLACK_USEC 1000000u
 
@@ -40,6 +40,9 @@ struct conn {
 	struct MHD_Response *answer;
 	unsigned status;
 	bool served, suspended;
+	const struct stream_ops *stream; /* an answer that is made bit by bit */
+	void *stream_arg;
+	bool cut; /* it ends here */
 	char allow[64];
 	sd_event_source *hup;
 };
@@ -180,29 +183,41 @@ void answer_empty(struct request *r, unsigned status)
 	put_answer(r, status, MHD_create_response_from_buffer(0, none, MHD_RESPMEM_PERSISTENT));
 }
 
-static ssize_t read_log(void *cls, uint64_t pos, char *buf, size_t max)
-{
-	ssize_t n = log_read(cls, buf, max);
+static enum MHD_Result suspend(struct conn *c);
 
-	return n > 0 ? n : MHD_CONTENT_READER_END_OF_STREAM;
+static ssize_t read_stream(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct conn *c = cls;
+	ssize_t n = c->cut ? STREAM_END : c->stream->read(c->stream_arg, buf, max);
+
+	if (n > 0 || (n == 0 && suspend(c) == MHD_YES))
+		return n;
+	return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-static void close_log(void *cls)
+void answer_stream(struct request *r, const char *type, const struct stream_ops *ops, void *arg)
 {
-	(void)log_reader_close(cls);
-}
+	struct conn *c = r->conn;
+	struct MHD_Response *answer = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, c, NULL);
 
-void answer_log(struct request *r, struct log_reader *take)
-{
-	struct MHD_Response *answer = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LOG_BLOCK,
-									read_log, take, close_log);
-
-	if (answer == NULL)
-		(void)log_reader_close(take);
-	else
-		(void)MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE,
-					      "application/octet-stream");
+	c->stream = ops;
+	c->stream_arg = arg;
+	if (answer != NULL)
+		(void)MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	put_answer(r, MHD_HTTP_OK, answer);
+}
+
+void stream_wake(struct request *r)
+{
+	if (r->conn->suspended)
+		resume(r->conn);
+}
+
+static void stream_cut(struct conn *c)
+{
+	c->cut = true;
+	stream_wake(&c->r);
 }
 
 static enum MHD_Result send_answer(struct conn *c)
@@ -265,6 +280,25 @@ void upgraded_close(struct upgraded *u)
 const char *request_query(const struct request *r, const char *key)
 {
 	return MHD_lookup_connection_value(r->conn->mhd, MHD_GET_ARGUMENT_KIND, key);
+}
+
+bool request_flag(const struct request *r, const char *key)
+{
+	const char *v = request_query(r, key);
+
+	return v != NULL && strcmp(v, "0") != 0 && strcmp(v, "false") != 0;
+}
+
+int64_t request_since(const struct request *r, int64_t otherwise, struct err *e)
+{
+	const char *v = request_query(r, "since");
+	int64_t ns = otherwise;
+
+	if (v != NULL && !time_parse(v, &ns)) {
+		(void)err_set(e, ERR_USAGE, "?since= is no time");
+		(void)err_hint(e, "2026-11-22T10:00:00Z, or how long ago: 90s, 10m, 1h30m");
+	}
+	return ns;
 }
 
 const char *request_header(const struct request *r, const char *key)
@@ -496,6 +530,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls,
 		free(c->upgrade);
 	}
 	watch_drop(&c->r.watch);
+	if (c->stream != NULL)
+		c->stream->done(c->stream_arg);
 	c->hup = sd_event_source_disable_unref(c->hup);
 	(void)upload_free(c->r.upload);
 	fd_clear(&c->r.stdin_fd);
@@ -509,6 +545,10 @@ static int on_hup(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct conn *c = arg;
 
+	if (c->stream != NULL) {
+		stream_cut(c);
+		return 0;
+	}
 	abandon(c);
 	answer_empty(&c->r, MHD_HTTP_NO_CONTENT); /* nobody reads it; it ends the request */
 	return 0;
@@ -620,6 +660,10 @@ void http_quiesce(struct http *h)
 	while (h->waiting != NULL) {
 		struct conn *c = h->waiting;
 
+		if (c->stream != NULL) {
+			stream_cut(c);
+			continue;
+		}
 		abandon(c);
 		answer_error(&c->r, &e);
 	}

@@ -9,7 +9,6 @@
 
 #include "daemon/front/front.h"
 #include "daemon/front/instance.h"
-#include "daemon/front/logs.h"
 #include "daemon/front/module.h"
 #include "daemon/front/route.h"
 
@@ -42,7 +41,16 @@ struct request {
 void answer_json(struct request *r, unsigned status, json_t *take);
 void answer_error(struct request *r, const struct err *e);
 void answer_empty(struct request *r, unsigned status);
-void answer_log(struct request *r, struct log_reader *take);
+
+/* A body made bit by bit. */
+#define STREAM_END (-1)
+struct stream_ops {
+	/* Bytes put into @buf; 0: none yet, stream_wake asks again; or STREAM_END. */
+	ssize_t (*read)(void *arg, char *buf, size_t max);
+	void (*done)(void *arg); /* once, at the end of the request */
+};
+void answer_stream(struct request *r, const char *type, const struct stream_ops *ops, void *arg);
+void stream_wake(struct request *r);
 
 /* An upgraded connection. @early: bytes came before the 101 was sent. */
 struct upgraded;
@@ -52,6 +60,10 @@ void upgraded_close(struct upgraded *u);
 
 /* The first value of a query parameter, or NULL. */
 const char *request_query(const struct request *r, const char *key);
+/* It is there, and neither 0 nor false. */
+bool request_flag(const struct request *r, const char *key);
+/* ?since=, or @otherwise; latches the error of one that can't be read. */
+int64_t request_since(const struct request *r, int64_t otherwise, struct err *e);
 /* Every value of it, in order; NULL when memory is short. */
 char **request_query_all(const struct request *r, const char *key);
 const char *request_header(const struct request *r, const char *key);

@@ -12,6 +12,8 @@ struct instances {
 	struct instance *first, *last;
 	struct instance *by_id[BUCKETS], *by_name[BUCKETS];
 	size_t n, n_live;
+	void (*entered)(void *arg, const struct instance *i, enum inst_state was);
+	void *entered_arg;
 };
 
 /* ---- states ------------------------------------------------------------- */
@@ -83,12 +85,23 @@ void instance_tell(struct instance *i, enum inst_state s, const struct err *e)
 void instance_enter(struct instances *t, struct instance *i, enum inst_state next,
 		    const struct err *e)
 {
-	bool was = (i->state & INST_LIVE) != 0, is = (next & INST_LIVE) != 0;
+	bool was_live = (i->state & INST_LIVE) != 0, is_live = (next & INST_LIVE) != 0;
+	enum inst_state was = i->state;
 
-	assert(instance_may(i->state, next));
+	assert(instance_may(was, next));
 	i->state = next;
-	t->n_live = t->n_live + is - was;
+	t->n_live = t->n_live + is_live - was_live;
+	if (t->entered != NULL)
+		t->entered(t->entered_arg, i, was);
 	instance_tell(i, next, e);
+}
+
+void instances_tell(struct instances *t,
+		    void (*entered)(void *arg, const struct instance *i, enum inst_state was),
+		    void *arg)
+{
+	t->entered = entered;
+	t->entered_arg = arg;
 }
 
 void instance_watch(struct instance *i, struct watch *w)
@@ -156,6 +169,22 @@ void instance_denied(struct instance *i, const struct denial *d)
 	for (struct watch *w = i->watches; w != NULL; w = w->next)
 		if (w->denied != NULL)
 			w->denied(w, kept);
+}
+
+void instance_output(struct instance *i, uint32_t stream, const void *bytes, size_t len)
+{
+	for (struct watch *w = i->watches; w != NULL; w = w->next)
+		if (w->output != NULL)
+			w->output(w, stream, bytes, len);
+}
+
+bool instance_held(const struct instance *i)
+{
+	const struct watch *w = i->watches;
+
+	while (w != NULL && !w->holds)
+		w = w->next;
+	return w != NULL;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -297,9 +326,10 @@ int instance_restore(struct instances *t, const struct instance *from, struct in
 
 void instance_free(struct instances *t, struct instance *i)
 {
+	const struct err gone = { .code = ERR_NOTFOUND, .msg = "the instance was removed" };
+
 	assert((i->state & INST_LIVE) == 0 && i->live == NULL);
-	while (i->watches != NULL)
-		watch_drop(i->watches);
+	instance_tell(i, (enum inst_state)(INST_LIVE | INST_CREATED | INST_EXITED), &gone);
 	table_remove(t, i);
 	free_one(i);
 }

@@ -99,6 +99,9 @@ struct watch {
 	/* The watch is over before this is called. @e: why it could not start. */
 	void (*fire)(struct watch *w, struct instance *i, const struct err *e);
 	void (*denied)(struct watch *w, const struct denial *d); /* or NULL */
+	bool holds; /* no more output for now: the guest waits */
+	/* Or NULL. May drop no watch. */
+	void (*output)(struct watch *w, uint32_t stream, const void *bytes, size_t len);
 };
 
 MUST_CHECK int instances_new(struct front *f, struct err *e);
@@ -111,7 +114,7 @@ MUST_CHECK int instance_new(struct instances *t, const struct config_tenant *ten
 /* As it stood on record, for the time of starting the daemon. */
 MUST_CHECK int instance_restore(struct instances *t, const struct instance *from,
 				struct instance **ret, struct err *e);
-/* Out of the table and freed. Not one that is live. */
+/* Out of the table and freed; who waits is told that it is gone. Not one that is live. */
 void instance_free(struct instances *t, struct instance *i);
 
 /* A name, an id, or a prefix of an id that only one has. */
@@ -131,10 +134,20 @@ bool instance_may(enum inst_state from, enum inst_state to);
 const char *inst_state_text(enum inst_state s);
 enum inst_state inst_state_of(const char *text); /* INST_EXITED for strangers */
 
+/* @entered is told of every change of state, before those who wait for it. */
+void instances_tell(struct instances *t,
+		    void (*entered)(void *arg, const struct instance *i, enum inst_state was),
+		    void *arg);
+
 void instance_watch(struct instance *i, struct watch *w);
 void watch_drop(struct watch *w);
 /* Counts a denial; tells those who follow. Strings are copied. */
 void instance_denied(struct instance *i, const struct denial *d);
+
+/* Tells those who follow of output that went to its log. */
+void instance_output(struct instance *i, uint32_t stream, const void *bytes, size_t len);
+/* Somebody who follows does not keep up. */
+bool instance_held(const struct instance *i);
 
 void spec_done(struct spec *s);
 struct outcome *outcome_free(struct outcome *o);

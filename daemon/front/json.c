@@ -132,7 +132,7 @@ static json_t *json_usage(const struct usage *u)
 	return o;
 }
 
-static json_t *json_exit(const struct instance *i)
+json_t *json_exit(const struct instance *i)
 {
 	struct cause_info info = cause_info(i->out->cause);
 	json_t *o;

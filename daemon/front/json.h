@@ -28,6 +28,7 @@ json_t *json_time(int64_t ns); /* null for 0 */
 json_t *json_error(const struct err *e);
 json_t *json_module(struct front *f, const char *tenant, const struct store_module *m);
 json_t *json_instance(const struct instance *i);
+json_t *json_exit(const struct instance *i); /* null until it has ended */
 json_t *json_denial(const struct denial *d);
 /* stdout and stderr of a run, into its instance. */
 void json_put_output(json_t *o, const struct gather *g);
@@ -37,6 +38,9 @@ char *json_spec_write(const struct instance *i);
 char *json_outcome_write(const struct instance *i);
 MUST_CHECK int json_instance_read(const struct store_instance *row, struct instance *ret,
 				  struct err *e);
+
+/* A body that is one JSON object, or NULL with the place of what is wrong. */
+json_t *json_body_read(const char *text, size_t len, struct err *e);
 
 /* Body of POST /v1/instances. Strings point into @doc or are owned by *ret. */
 struct create_request {

@@ -137,8 +137,6 @@ static void read_manner(struct create_request *r, struct err *e)
 static int read_fields(struct create_request *r, struct err *e)
 {
 
-	if (!json_is_object(r->doc))
-		return err_set(e, ERR_USAGE, "the body must be a JSON object");
 	if (check_fields(r->doc, e) < 0)
 		return e->code;
 	r->module = read_text(r->doc, "module", NULL, e);
@@ -154,20 +152,35 @@ static int read_fields(struct create_request *r, struct err *e)
 	return e->code == 0 && (r->args == NULL || r->env == NULL) ? err_nomem(e) : e->code;
 }
 
-int json_create_read(const char *text, size_t len, struct create_request *ret, struct err *e)
+json_t *json_body_read(const char *text, size_t len, struct err *e)
 {
-	struct create_request r = { 0 };
 	json_error_t where;
+	json_t *doc = NULL;
 
 	if (len == 0)
-		return err_set(e, ERR_USAGE, "the body is empty: expected a JSON object");
-	r.doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-	if (r.doc == NULL) {
+		(void)err_set(e, ERR_USAGE, "the body is empty: expected a JSON object");
+	else
+		doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	if (doc == NULL && len > 0) {
 		CLEANUP(free_p) char *shown = text_escape(where.text, strlen(where.text));
 
-		return err_set(e, ERR_USAGE, "line %d, column %d: %s", where.line, where.column,
-			       shown != NULL ? shown : "not JSON");
+		(void)err_set(e, ERR_USAGE, "line %d, column %d: %s", where.line, where.column,
+			      shown != NULL ? shown : "not JSON");
 	}
+	if (doc != NULL && !json_is_object(doc)) {
+		(void)err_set(e, ERR_USAGE, "the body must be a JSON object");
+		json_decref(doc);
+		doc = NULL;
+	}
+	return doc;
+}
+
+int json_create_read(const char *text, size_t len, struct create_request *ret, struct err *e)
+{
+	struct create_request r = { .doc = json_body_read(text, len, e) };
+
+	if (r.doc == NULL)
+		return e->code;
 	if (read_fields(&r, e) < 0) {
 		create_request_done(&r);
 		return e->code;

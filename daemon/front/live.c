@@ -1,14 +1,16 @@
 /* Bringing an instance up: see live.h. */
 #include "daemon/front/live.h"
 
+#include <fcntl.h>
 #include <string.h>
 
+#include "daemon/front/call.h"
 #include "daemon/front/privchan.h"
 #include "daemon/front/record.h"
 #include "daemon/task.h"
 
 #define FDS_FIXED 4u /* image, task, slot, doorbell */
-_Static_assert(FDS_FIXED + 3 + LIM_PREOPENS <= IPC_MAX_FDS, "one message carries a start");
+_Static_assert(FDS_FIXED + 3 + LIM_PREOPENS + 1 <= IPC_MAX_FDS, "one message carries a start");
 
 /* ---- making and freeing ------------------------------------------------- */
 
@@ -22,7 +24,7 @@ static struct live *live_new(struct front *f, struct instance *i)
 		return NULL;
 	l->front = f;
 	l->inst = i;
-	l->slot.fd = -1;
+	l->slot.fd = l->stdin_fd = l->call_fd = -1;
 	l->wait.done = on_zygote;
 	l->asked_ns = now_mono();
 	for (int s = 0; s < 3; s++)
@@ -36,6 +38,7 @@ static struct live *live_new(struct front *f, struct instance *i)
 static void drop_descriptors(struct live *l)
 {
 	fd_clear(&l->slot.fd);
+	fd_clear(&l->call_fd);
 	for (int s = 0; s < 3; s++)
 		fd_clear(&l->stream_fd[s]);
 	for (size_t m = 0; m < l->n_mounts; m++) {
@@ -54,6 +57,8 @@ void live_free(struct live *l)
 		zygote_detach(l->zyg, l);
 	drop_descriptors(l);
 	slot_done(&l->slot);
+	fd_clear(&l->stdin_fd);
+	l->calls = calls_free(l->calls);
 	(void)log_close(l->log);
 	(void)gather_free(l->gather);
 	(void)policy_ref_drop(l->policy);
@@ -98,6 +103,8 @@ static size_t gather_fds(const struct live *l, int task, int fds[IPC_MAX_FDS])
 			fds[n++] = l->stream_fd[s];
 	for (size_t m = 0; m < l->n_mounts; m++)
 		fds[n++] = l->mounts[m].fd;
+	if (l->call_fd >= 0)
+		fds[n++] = l->call_fd;
 	return n;
 }
 
@@ -113,6 +120,7 @@ static int send_start(struct live *l, struct err *e)
 		.generation = l->inst->generation,
 		.wall_ns = lim->wall_ns,
 		.cpu_ns = lim->cpu_ns,
+		.flags = l->call_fd >= 0 ? START_CALL : 0,
 		.n_mounts = (uint8_t)l->n_mounts,
 		.degraded = l->front->fences.degraded,
 	};
@@ -220,6 +228,20 @@ static int open_output(struct live *l, const struct launch *how, struct err *e)
 	return 0;
 }
 
+/* Standard input of one in the background, for attached clients to write to. */
+static int open_stdin(struct live *l, struct err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_nomem(e);
+	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK); /* the guest's end stays as guests know it */
+	l->stream[0] = STREAM_FD;
+	l->stream_fd[0] = ends[0];
+	l->stdin_fd = ends[1];
+	return 0;
+}
+
 /* What is told of an instance is told of its last start. */
 static int forget_outcome(struct instance *i, struct err *e)
 {
@@ -245,6 +267,10 @@ static int prepare(struct live *l, struct launch *how, struct err *e)
 		l->stream_fd[i] = how->fd[i];
 		how->fd[i] = -1;
 	}
+	if (how->log && s->stdin_open && open_stdin(l, e) < 0)
+		return e->code;
+	if (s->reactor && calls_open(l, e) < 0)
+		return e->code;
 	if (policies_find(l->front, l->inst->tenant, s->policy, &l->policy, e) < 0 ||
 	    check_may_start(l->front, l->policy->doc, e) < 0 || open_output(l, how, e) < 0)
 		return e->code;

@@ -28,6 +28,9 @@ struct live {
 	struct slot slot;
 	uint8_t stream[3]; /* STREAM_NULL ... */
 	int stream_fd[3];
+	int stdin_fd;	     /* our end of its standard input, or -1 */
+	int call_fd;	     /* the worker's end of its calls, until it is sent */
+	struct calls *calls; /* of call.c; NULL for a command */
 	struct mount_wait mounts[LIM_PREOPENS];
 	size_t n_mounts, mounts_pending;
 	struct log *log;       /* where rings go, or */
@@ -69,6 +72,9 @@ void live_pause(struct live *l, bool pause);
 
 /* Reads the rings; true when there is more than one turn's worth. */
 bool live_drain(struct live *l, bool last);
+
+/* Who held its output up does not any more. */
+void live_go_on(struct live *l);
 
 /* What zygotes say; negative: it can't be true. */
 MUST_CHECK int live_started(struct zygote *z, const struct msg_zyg_started *m);

@@ -16,12 +16,24 @@ struct log {
 	bool full;
 };
 
-/* STATE/logs/TENANT/ID.log; false when it does not fit. Names were checked. */
-static bool log_path(const char *state, const char *tenant, const char *id, char *ret, size_t size)
+bool log_path(const char *state, const char *tenant, const char *id, char *ret, size_t size)
 {
 	int n = snprintf(ret, size, "%s/logs/%s/%s.log", state, tenant, id);
 
 	return n > 0 && (size_t)n < size;
+}
+
+/* After the last whole record of an earlier start: a crash may have cut one. */
+static void go_on(struct log *l)
+{
+	struct log_frame head;
+
+	while (pread(l->fd, &head, sizeof(head), (off_t)l->size) == (ssize_t)sizeof(head))
+		l->size += sizeof(head) + head.len;
+	if (lseek(l->fd, 0, SEEK_END) < (off_t)l->size)
+		l->size -= sizeof(head) + head.len;
+	(void)!ftruncate(l->fd, (off_t)l->size);
+	l->full = l->size + sizeof(head) > LIM_LOG_BYTES;
 }
 
 int log_open(const char *state, const char *tenant, const char *id, struct log **ret, struct err *e)
@@ -38,13 +50,13 @@ int log_open(const char *state, const char *tenant, const char *id, struct log *
 	*slash = '\0';
 	(void)mkdir(path, 0700);
 	*slash = '/';
-	l->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	l->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (l->fd < 0) {
 		(void)err_set(e, ERR_IO, "the log of the instance: %s", strerror(errno));
 		free(l);
 		return e->code;
 	}
-	l->size = (size_t)lseek(l->fd, 0, SEEK_END);
+	go_on(l);
 	*ret = l;
 	return 0;
 }
@@ -100,79 +112,6 @@ void log_remove(const char *state, const char *tenant, const char *id)
 
 	if (log_path(state, tenant, id, path, sizeof(path)))
 		(void)unlink(path);
-}
-
-/* ---- reading ------------------------------------------------------------ */
-
-struct log_reader {
-	int fd; /* -1: nothing there */
-	uint32_t stream, left;
-};
-
-int log_reader_open(const char *state, const char *tenant, const char *id, uint32_t stream,
-		    struct log_reader **ret, struct err *e)
-{
-	char path[LIM_PATH_BYTES];
-	struct log_reader *r = calloc(1, sizeof(*r));
-
-	if (r == NULL || !log_path(state, tenant, id, path, sizeof(path))) {
-		free(r);
-		return err_nomem(e);
-	}
-	r->stream = stream;
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (r->fd < 0 && errno != ENOENT) {
-		(void)err_set(e, ERR_IO, "the log of the instance: %s", strerror(errno));
-		free(r);
-		return e->code;
-	}
-	*ret = r;
-	return 0;
-}
-
-/* Goes to the next wanted record: false at the end. */
-static bool next_frame(struct log_reader *r)
-{
-	struct log_frame head;
-
-	while (read(r->fd, &head, sizeof(head)) == (ssize_t)sizeof(head)) {
-		if (head.stream != 0 && (r->stream == 0 || head.stream == r->stream)) {
-			r->left = head.len;
-			return true;
-		}
-		if (lseek(r->fd, head.len, SEEK_CUR) < 0)
-			return false;
-	}
-	return false;
-}
-
-ssize_t log_read(struct log_reader *r, void *buf, size_t cap)
-{
-	size_t have = 0;
-
-	while (r->fd >= 0 && have < cap) {
-		size_t want = cap - have;
-		ssize_t n;
-
-		if (r->left == 0 && !next_frame(r))
-			break;
-		if (want > r->left)
-			want = r->left;
-		n = read(r->fd, (char *)buf + have, want);
-		if (n <= 0 && want > 0)
-			break;
-		have += (size_t)n;
-		r->left -= (uint32_t)n;
-	}
-	return (ssize_t)have;
-}
-
-struct log_reader *log_reader_close(struct log_reader *r)
-{
-	if (r != NULL)
-		fd_clear(&r->fd);
-	free(r);
-	return NULL;
 }
 
 /* ---- gathering ---------------------------------------------------------- */

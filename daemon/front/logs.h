@@ -28,13 +28,24 @@ struct log *log_close(struct log *l);
 uint64_t log_size(const char *state, const char *tenant, const char *id); /* bytes of its file */
 void log_remove(const char *state, const char *tenant, const char *id);
 
+/* STATE/logs/TENANT/ID.log; false when it does not fit. Names were checked. */
+bool log_path(const char *state, const char *tenant, const char *id, char *ret, size_t size);
+
+/* What of a log is wanted, and how. */
+struct log_query {
+	uint32_t stream; /* 1, 2, or 0 for both */
+	int64_t since;	 /* ns since 1970 */
+	int64_t tail;	 /* last lines only; -1: all */
+	bool timestamps; /* before each line */
+};
+
 struct log_reader;
 
-/* @stream 1, 2, or 0 for both. An instance without a log reads as empty. */
+/* An instance without a log reads as empty. */
 MUST_CHECK int log_reader_open(const char *state, const char *tenant, const char *id,
-			       uint32_t stream, struct log_reader **ret, struct err *e);
-/* Bytes put into @buf; 0 at the end. */
-ssize_t log_read(struct log_reader *r, void *buf, size_t cap);
+			       const struct log_query *q, struct log_reader **ret, struct err *e);
+/* Bytes put into @buf; 0 at the end, which may be another one later. */
+ssize_t log_read(struct log_reader *r, char *buf, size_t cap);
 struct log_reader *log_reader_close(struct log_reader *r);
 
 /* Standard output and error of one run, at most LIM_RUN_OUTPUT together. */

@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/front/audit.h"
+#include "daemon/front/events.h"
 #include "daemon/front/front.h"
 #include "daemon/front/http.h"
 #include "daemon/front/instance.h"
@@ -110,7 +111,7 @@ static int set_up(struct front *f, struct http **http, struct err *e)
 	    config_read_or_default(FD_CONFIG, &f->config, e) < 0 || open_records(f, e) < 0)
 		return e->code;
 	if (policies_new(&f->policies, e) < 0 || zygotes_new(f, e) < 0 || instances_new(f, e) < 0 ||
-	    records_load(f, e) < 0 || privchan_new(f, FD_PRIV, e) < 0 ||
+	    events_new(f, e) < 0 || records_load(f, e) < 0 || privchan_new(f, FD_PRIV, e) < 0 ||
 	    http_new(f, FD_LISTEN, http, e) < 0)
 		return e->code;
 	(void)sd_notify(0, "READY=1");
@@ -127,6 +128,7 @@ static void tear_down(struct front *f, struct http *http)
 	(void)http_free(http);
 	(void)privchan_free(f->priv);
 	(void)instances_free(f->instances);
+	(void)events_free(f->events);
 	(void)policies_free(f->policies);
 	(void)audit_close(f->audit);
 	(void)store_close(f->store);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "daemon/front/events.h"
 #include "daemon/front/json.h"
 #include "daemon/front/logs.h"
 #include "daemon/front/store.h"
@@ -56,6 +57,7 @@ void record_drop(struct front *f, const struct instance *i)
 
 	if (!i->kept)
 		return;
+	events_put(f->events, i, "removed");
 	log_remove(f->state, i->tenant, i->id);
 	if (store_instance_drop(f->store, i->tenant, i->id, &e) < 0)
 		front_log("the record of instance %s stays: %s", i->id, e.msg);

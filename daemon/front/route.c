@@ -22,9 +22,12 @@
 	B(instance_pause,  BODY_NONE,   "")                \
 	B(instance_resume, BODY_NONE,   "")                \
 	B(instance_restart, BODY_NONE,  "grace")           \
+	B(instance_attach, BODY_NONE,   "")                \
+	B(instance_call,   BODY_JSON,   "")                \
 	B(instance_prune,  BODY_NONE,   "modules")         \
 	B(instance_wait,   BODY_NONE,   "")                \
-	B(instance_logs,   BODY_NONE,   "stream")          \
+	B(instance_logs,   BODY_NONE,   "stream follow since tail timestamps") \
+	B(events,          BODY_NONE,   "follow since")    \
 	B(run,             BODY_STDIN,  "module arg env policy")
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/front/attach.h"
 #include "daemon/front/command.h"
 #include "daemon/front/http.h"
 #include "daemon/front/json.h"
@@ -26,13 +27,6 @@ static struct instance *find(struct request *r)
 	if (cmd_find(r->front, &r->who, r->ref, &i, &e) < 0)
 		answer_error(r, &e);
 	return i;
-}
-
-static bool flag(const struct request *r, const char *key)
-{
-	const char *v = request_query(r, key);
-
-	return v != NULL && strcmp(v, "0") != 0 && strcmp(v, "false") != 0;
 }
 
 void serve_instance_create(struct request *r)
@@ -66,7 +60,7 @@ void serve_instance_create(struct request *r)
 void serve_instance_list(struct request *r)
 {
 	json_t *o = json_object(), *a = json_array();
-	bool all = flag(r, "all");
+	bool all = request_flag(r, "all");
 
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
 		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
@@ -111,11 +105,11 @@ static void answer_when(struct request *r, const struct instance *i, int n, cons
 		answer_json(r, 200, json_instance(i));
 }
 
-static bool wants_upgrade(const struct request *r)
+static bool wants_upgrade(const struct request *r, const char *protocol)
 {
 	const char *to = request_header(r, "Upgrade");
 
-	return to != NULL && strcasecmp(to, WASMD_UPGRADE) == 0;
+	return to != NULL && strcasecmp(to, protocol) == 0;
 }
 
 void serve_instance_start(struct request *r)
@@ -126,10 +120,26 @@ void serve_instance_start(struct request *r)
 
 	if (i == NULL)
 		return;
-	if (wants_upgrade(r))
+	if (wants_upgrade(r, WASMD_UPGRADE))
 		session_offer(r, i);
 	else if (cmd_start(r->front, i, &how, wait_for(r, INST_RUNNING | INST_EXITED), &e) < 0)
 		answer_error(r, &e);
+}
+
+void serve_instance_attach(struct request *r)
+{
+	const struct instance *i = find(r);
+	struct err e = { 0 };
+
+	if (i == NULL)
+		return;
+	if (wants_upgrade(r, WASMD_UPGRADE_STREAM)) {
+		attach_offer(r, i);
+		return;
+	}
+	(void)err_set(&e, ERR_USAGE, "attaching needs Connection: Upgrade and Upgrade: %s",
+		      WASMD_UPGRADE_STREAM);
+	answer_error(r, &e);
 }
 
 static bool read_grace(const struct request *r, double *ret, struct err *e)
@@ -236,33 +246,11 @@ void serve_instance_remove(struct request *r)
 	if (i == NULL)
 		return;
 	r->watch = (struct watch){ .states = INST_EXITED, .fire = on_removed };
-	n = cmd_remove(r->front, i, flag(r, "force"), &r->watch, &e);
+	n = cmd_remove(r->front, i, request_flag(r, "force"), &r->watch, &e);
 	if (n < 0)
 		answer_error(r, &e);
 	else if (n > 0)
 		answer_empty(r, 204);
-}
-
-void serve_instance_logs(struct request *r)
-{
-	const char *v = request_query(r, "stream");
-	const struct instance *i = find(r);
-	struct log_reader *log = NULL;
-	struct err e = { 0 };
-	uint32_t stream = 0;
-
-	if (i == NULL)
-		return;
-	if (v != NULL && strcmp(v, "stdout") == 0)
-		stream = 1;
-	else if (v != NULL && strcmp(v, "stderr") == 0)
-		stream = 2;
-	else if (v != NULL)
-		(void)err_set(&e, ERR_USAGE, "?stream= is stdout or stderr");
-	if (e.code != 0 || log_reader_open(r->front->state, i->tenant, i->id, stream, &log, &e) < 0)
-		answer_error(r, &e);
-	else
-		answer_log(r, log);
 }
 
 void serve_instance_prune(struct request *r)
@@ -271,7 +259,7 @@ void serve_instance_prune(struct request *r)
 	struct err e = { 0 };
 	json_t *o;
 
-	if (cmd_prune(r->front, &r->who, flag(r, "modules"), &n, &e) < 0) {
+	if (cmd_prune(r->front, &r->who, request_flag(r, "modules"), &n, &e) < 0) {
 		answer_error(r, &e);
 		return;
 	}

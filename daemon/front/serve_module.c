@@ -24,8 +24,9 @@ static json_t *json_fences(const struct msg_priv_fences *m)
 
 static json_t *json_features(void)
 {
-	static const char *const features[] = { "run",	 "stdio-upgrade", "logs", "audit",
-						"pause", "restart",	  "prune" };
+	static const char *const features[] = { "run",	  "stdio-upgrade", "logs",  "audit",
+						"pause",  "restart",	   "prune", "events",
+						"attach", "call" };
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < ARRAY_LEN(features); i++)

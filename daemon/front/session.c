@@ -11,6 +11,7 @@
 
 #include "daemon/front/command.h"
 #include "daemon/front/json.h"
+#include "daemon/front/outq.h"
 
 #define PASS_USEC    (10u * 1000000u) /* to pass the descriptors after the 101 */
 #define UNREAD_BYTES (256u << 10)     /* events that a slow client has not read */
@@ -25,8 +26,7 @@ struct session {
 	sd_event_source *io, *deadline;
 	struct watch watch;
 	bool begun, over;
-	char *out;
-	size_t out_len;
+	struct outq out;
 };
 
 static void session_end(struct session *s)
@@ -38,7 +38,7 @@ static void session_end(struct session *s)
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	if (s->up != NULL)
 		upgraded_close(s->up);
-	free(s->out);
+	outq_done(&s->out);
 	free(s);
 	if (i != NULL && i->live != NULL)
 		live_kill(i->live, CAUSE_CLIENT);
@@ -46,23 +46,10 @@ static void session_end(struct session *s)
 
 /* ---- events ------------------------------------------------------------- */
 
-/* What the socket took is dropped from the buffer; false when it is broken. */
-static bool flush(struct session *s)
-{
-	while (s->out_len > 0) {
-		ssize_t n = send(s->fd, s->out, s->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
-		s->out_len -= (size_t)n;
-		memmove(s->out, s->out + n, s->out_len);
-	}
-	return true;
-}
-
 static void want_events(struct session *s)
 {
-	(void)sd_event_source_set_io_events(s->io, s->out_len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	(void)sd_event_source_set_io_events(s->io,
+					    outq_len(&s->out) > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* Takes @o. A client that does not read loses its events, then its session. */
@@ -70,19 +57,13 @@ static void put_event(struct session *s, json_t *o)
 {
 	CLEANUP(free_p) char *line = json_dumps(o, JSON_COMPACT);
 	size_t n = line != NULL ? strlen(line) + 1 : 0;
-	char *p;
 
 	json_decref(o);
-	if (line == NULL || s->out_len + n > UNREAD_BYTES)
+	if (line == NULL)
 		return;
 	line[n - 1] = '\n';
-	p = realloc(s->out, s->out_len + n);
-	if (p == NULL)
-		return;
-	s->out = p;
-	memcpy(p + s->out_len, line, n);
-	s->out_len += n;
-	(void)flush(s); /* a broken socket is seen by its source */
+	(void)outq_put(&s->out, line, n, UNREAD_BYTES);
+	(void)outq_flush(&s->out, s->fd); /* a broken socket is seen by its source */
 	want_events(s);
 }
 
@@ -106,7 +87,8 @@ static void finish(struct session *s)
 	s->over = true;
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	(void)sd_event_add_time_relative(s->front->loop, &s->deadline, CLOCK_MONOTONIC,
-					 s->out_len > 0 ? LINGER_USEC : 0, 1, on_deadline, s);
+					 outq_len(&s->out) > 0 ? LINGER_USEC : 0, 1, on_deadline,
+					 s);
 }
 
 static void put_error(struct session *s, const struct err *e)
@@ -306,11 +288,12 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *arg
 	struct session *s = arg;
 
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0 ||
-	    (s->begun && (events & EPOLLIN) != 0 && !still_there(s)) || !flush(s)) {
+	    (s->begun && (events & EPOLLIN) != 0 && !still_there(s)) ||
+	    !outq_flush(&s->out, s->fd)) {
 		session_end(s);
 		return 0;
 	}
-	if (s->over && s->out_len == 0) {
+	if (s->over && outq_len(&s->out) == 0) {
 		session_end(s);
 		return 0;
 	}

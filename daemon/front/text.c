@@ -134,6 +134,62 @@ void time_text(int64_t ns, char ret[TIME_TEXT])
 	ret[22] = (char)('0' + ns / 1000000 % 10);
 }
 
+/* "1h30m" in ns; units in order of falling size are not asked for. */
+static bool span_parse(const char *text, int64_t *ret)
+{
+	static const char units[] = "smhd";
+	static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+
+	*ret = 0;
+	do {
+		char *end = NULL;
+		long n = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+		const char *unit = n >= 0 && *end != '\0' ? strchr(units, *end) : NULL;
+
+		if (unit == NULL || n > 100000000)
+			return false;
+		*ret += n * seconds[unit - units] * 1000000000;
+		text = end + 1;
+	} while (*text != '\0' && *ret < INT64_MAX / 2);
+	return *text == '\0';
+}
+
+/* ".5" and then "Z" or "+01:00"; false when something else stands there. */
+static bool rest_parse(const char *text, int64_t *ns)
+{
+	int64_t unit = 100000000;
+	int hours = 0, minutes = 0, len = 0;
+
+	if (*text == '.')
+		for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
+			*ns += (*text - '0') * unit;
+	if ((text[0] == 'Z' || text[0] == 'z') && text[1] == '\0')
+		return true;
+	if ((*text != '+' && *text != '-') ||
+	    sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &len) != 2 || text[1 + len] != '\0')
+		return false;
+	*ns -= (*text == '-' ? -1 : 1) * (hours * 3600ll + minutes * 60ll) * 1000000000;
+	return true;
+}
+
+bool time_parse(const char *text, int64_t *ret_ns)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ns = 0;
+
+	if (rest == NULL) {
+		if (!span_parse(text, &ns))
+			return false;
+		*ret_ns = now_real() - ns;
+		return true;
+	}
+	if (tm.tm_year > 300 || tm.tm_year < -100 || !rest_parse(rest, &ns))
+		return false;
+	*ret_ns = timegm(&tm) * 1000000000 + ns;
+	return true;
+}
+
 /* Length of the valid UTF-8 sequence at @p, or 0. */
 static size_t utf8_seq(const uint8_t *p, size_t left)
 {

@@ -32,6 +32,9 @@ uint64_t now_mono(void);
 /* RFC 3339 in UTC with milliseconds. */
 void time_text(int64_t ns, char ret[TIME_TEXT]);
 
+/* RFC 3339, or how long ago: "90s", "10m", "1h30m". */
+bool time_parse(const char *text, int64_t *ret_ns);
+
 bool utf8_ok(const void *bytes, size_t len);
 /* @len guest bytes as printable ASCII and valid UTF-8, the rest as \xNN; a
  * backslash becomes two. malloc'ed, NUL terminated; NULL when memory is short. */

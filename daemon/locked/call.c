@@ -106,9 +106,43 @@ static int check_types(const struct msg_call *m, const struct vm_func_type *t, s
 		return err_set(e, ERR_USAGE, "\"%s\" takes %u arguments, not %u", m->name,
 			       t->n_params, m->n_args);
 	for (uint32_t i = 0; i < m->n_args; i++)
-		if (m->types[i] != 0 && m->types[i] != t->params[i])
+		if (m->types[i] > CALL_REAL && m->types[i] != t->params[i])
 			return err_set(e, ERR_USAGE, "argument %u of \"%s\" is %s, not %s", i + 1,
 				       m->name, type_name(t->params[i]), type_name(m->types[i]));
+	return 0;
+}
+
+/* A number as a value of @type; false when it would become another one. */
+static bool convert(uint8_t kind, uint64_t bits, uint8_t type, union vm_value *ret)
+{
+	int64_t whole = (int64_t)bits;
+	double real = (double)whole;
+
+	ret->bits = bits;
+	if (kind != CALL_INT && kind != CALL_REAL)
+		return true;
+	if (kind == CALL_REAL)
+		memcpy(&real, &bits, sizeof(real));
+	ret->bits = type == VM_I32 ? (uint32_t)whole : bits;
+	if (type == VM_F64)
+		ret->f64 = real;
+	if (type == VM_F32) {
+		ret->bits = 0;
+		ret->f32 = (float)real;
+	}
+	return type == VM_F32 || type == VM_F64 ||
+	       (kind == CALL_INT &&
+		(type == VM_I64 || (whole >= INT32_MIN && whole <= (int64_t)UINT32_MAX)));
+}
+
+static int take_args(const struct msg_call *m, const struct vm_func_type *t, union vm_value *v,
+		     struct err *e)
+{
+	for (uint32_t i = 0; i < t->n_params; i++)
+		if (!convert(m->types[i], m->args[i], t->params[i], &v[i]))
+			return err_set(e, ERR_USAGE,
+				       "argument %u of \"%s\" does not fit its type, %s", i + 1,
+				       m->name, type_name(t->params[i]));
 	return 0;
 }
 
@@ -127,14 +161,11 @@ static int find(const struct serving *s, const struct msg_call *m, struct vm_fun
 	return check_types(m, vm_func_type(x.func), e);
 }
 
-static void run(const struct serving *s, const struct msg_call *m, struct vm_func *f,
+static void run(const struct serving *s, struct vm_func *f, union vm_value *v,
 		struct msg_call_done *d)
 {
 	const struct vm_func_type *t = vm_func_type(f);
-	union vm_value v[CALL_VALUES];
 
-	for (uint32_t i = 0; i < t->n_params; i++)
-		v[i].bits = m->args[i];
 	d->trap = vm_call(s->g->store, f, v, s->trap);
 	if (d->trap != VM_TRAP_NONE) {
 		vm_trap_format(s->trap, d->message, sizeof(d->message));
@@ -150,12 +181,13 @@ static void run(const struct serving *s, const struct msg_call *m, struct vm_fun
 static struct msg_call_done serve(const struct serving *s, const struct msg_call *m)
 {
 	struct msg_call_done d = { .id = m->id };
+	union vm_value v[CALL_VALUES];
 	struct vm_func *f;
 	struct err e = { 0 };
 
 	*s->trap = (struct vm_trap_info){ 0 };
-	if (find(s, m, &f, &e) == 0) {
-		run(s, m, f, &d);
+	if (find(s, m, &f, &e) == 0 && take_args(m, vm_func_type(f), v, &e) == 0) {
+		run(s, f, v, &d);
 	} else {
 		d.trap = CALL_REFUSED;
 		(void)snprintf(d.message, sizeof(d.message), "%.255s", e.msg);

@@ -13,6 +13,7 @@
 #define WASMD_SOCKET_DEFAULT "/run/wasmd/wasmd.sock"
 #define WASMD_TENANT_HEADER "Wasmd-Tenant"
 #define WASMD_UPGRADE "wasmd-stdio"
+#define WASMD_UPGRADE_STREAM "wasmd-stream"
 
 enum cause {
 #define CAUSE(name, wire, status, text) CAUSE_##name,

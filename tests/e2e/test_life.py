@@ -1,10 +1,46 @@
 """The life of an instance: again, paused, restarted, pruned; logs, events, attached clients, calls."""
 import json
 import os
+import struct
+import threading
 import time
 import unittest
 
-from wasmd import Daemon, guest
+from wasmd import AS_ROOT, Daemon, UnixHTTP, guest
+
+
+class Attached:
+    """A client of wasmd-stream: frames of stream, three zero bytes, length, bytes."""
+
+    def __init__(self, daemon, ref):
+        self.sock = daemon.upgrade(ref, 'attach', 'wasmd-stream')
+
+    def send(self, data, stream=0):
+        self.sock.sendall(struct.pack('>B3xI', stream, len(data)) + data)
+
+    def exactly(self, n):
+        data = b''
+        while len(data) < n and (part := self.sock.recv(n - len(data))):
+            data += part
+        return data
+
+    def next(self):
+        """(stream, bytes), or None at the end."""
+        head = self.exactly(8)
+        if not head:
+            return None
+        stream, n = struct.unpack('>B3xI', head)
+        return stream, self.exactly(n)
+
+    def all(self):
+        """Bytes by stream, and the events."""
+        got = {1: [], 2: [], 3: []}
+        while frame := self.next():
+            got[frame[0]].append(json.loads(frame[1]) if frame[0] == 3 else frame[1])
+        return {1: b''.join(got[1]), 2: b''.join(got[2]), 3: got[3]}
+
+    def close(self):
+        self.sock.close()
 
 
 class Life(unittest.TestCase):
@@ -164,6 +200,282 @@ class Prune(Life):
         self.assertEqual(self.d.call('GET', '/v1/modules/unused').status, 404)
         self.assertEqual(self.d.call('GET', '/v1/modules/guest').status, 200)
         self.remove(keeps)
+
+
+class Logs(Life):
+    def ended(self, *args, **fields):
+        ref = self.make(*args, **fields)
+        self.post(ref, 'start')
+        self.post(ref, 'wait')
+        return ref
+
+    def logs(self, ref, query, status=200):
+        return self.expect(self.d.call('GET', f'/v1/instances/{ref}/logs?{query}'), status).body
+
+    def follow(self, ref, query='follow=1'):
+        c = UnixHTTP(self.d.socket)
+        c.request('GET', f'/v1/instances/{ref}/logs?{query}')
+        return c.getresponse(), c
+
+    def test_tail_and_timestamps(self):
+        ref = self.ended('count', '5')
+        lines = [b'line 1\n', b'line 2\n', b'line 3\n', b'line 4\n', b'line 5\n']
+        self.assertEqual(self.logs(ref, ''), b''.join(lines))
+        self.assertEqual(self.logs(ref, 'tail=2'), b''.join(lines[3:]))
+        self.assertEqual(self.logs(ref, 'tail=0'), b'')
+        self.assertEqual(self.logs(ref, 'tail=99'), b''.join(lines))
+        stamped = self.logs(ref, 'timestamps=1&tail=3').splitlines(True)
+        self.assertEqual([x.split(b' ', 1)[1] for x in stamped], lines[2:])
+        for x in stamped:
+            self.assertRegex(x, rb'^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z line')
+        for bad in ('tail=-1', 'tail=x', 'tail=1x', 'since=yesterday', 'since=', 'since=5',
+                    'stream=stdin', 'since=2026-11-22', 'since=2026-11-22T10:00:00'):
+            self.logs(ref, bad, 400)
+        self.remove(ref)
+
+    def test_since(self):
+        ref = self.ended('hello')
+        between = time.time() + 0.01
+        time.sleep(0.05)
+        self.post(ref, 'start')
+        self.post(ref, 'wait')
+        when = time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(between))
+        when += '.%06dZ' % (between % 1 * 1e6)
+        self.assertEqual(self.logs(ref, 'since=' + when), b'hello\n')
+        self.assertEqual(self.logs(ref, 'since=1h30m'), b'hello\n' * 2)
+        self.assertEqual(self.logs(ref, 'since=2126-01-01T00:00:00%2B01:00'), b'')
+        self.remove(ref)
+
+    def test_follow_from_before_the_start(self):
+        ref = self.make('count', '2000')
+        r, c = self.follow(ref)
+        self.post(ref, 'start')
+        self.assertEqual(r.read(), b''.join(b'line %d\n' % n for n in range(1, 2001)))
+        r, _ = self.follow(ref, 'follow=1&tail=1')
+        self.assertEqual(r.read(), b'line 2000\n')
+        c.close()
+        self.remove(ref)
+
+    def test_follow_sees_output_as_it_comes(self):
+        ref = self.make('echo', stdin='open')
+        self.post(ref, 'start')
+        r, c = self.follow(ref)
+        s = Attached(self.d, ref)
+        s.send(b'one\n')
+        self.assertEqual(r.readline(), b'one\n')
+        s.send(b'two\n')
+        self.assertEqual(r.readline(), b'two\n')
+        s.send(b'')
+        self.assertEqual(r.read(), b'')
+        c.close()
+        s.close()
+        self.remove(ref)
+
+    def test_a_follower_goes_away(self):
+        ref = self.make('spin')
+        self.post(ref, 'start')
+        for _ in range(20):
+            _, c = self.follow(ref)
+            c.sock.close()
+            c.close()
+        self.assertEqual(self.show(ref)['state'], 'running')
+        self.remove(ref)
+
+    def test_removed_while_followed(self):
+        ref = self.make('spin')
+        r, c = self.follow(ref)
+        self.remove(ref)
+        self.assertEqual(r.read(), b'')
+        c.close()
+
+
+class Events(Life):
+    def test_events(self):
+        c = UnixHTTP(self.d.socket)
+        c.request('GET', '/v1/events?follow=1')
+        r = c.getresponse()
+        ref = self.make('hello', name='told')
+        self.post(ref, 'start')
+        self.post(ref, 'wait')
+        self.remove(ref)
+        got = [json.loads(r.readline()) for _ in range(4)]
+        self.assertEqual([e['event'] for e in got], ['created', 'started', 'exited', 'removed'])
+        self.assertEqual({e['id'] for e in got}, {ref})
+        self.assertEqual(got[2]['exit']['cause'], 'exited')
+        c.close()
+        lines = self.d.call('GET', '/v1/events?since=1m').body.splitlines()
+        self.assertEqual([json.loads(x) for x in lines][-4:], got)
+        self.assertEqual(self.d.call('GET', '/v1/events?since=2126-01-01T00:00:00Z').body, b'')
+        self.expect(self.d.call('GET', '/v1/events?since=x'), 400, 'bad_request')
+
+    @unittest.skipUnless(AS_ROOT, 'one tenant without root')
+    def test_other_tenants_are_not_told(self):
+        self.remove(self.make('hello'))
+        got = self.d.call('GET', '/v1/events', headers={'Wasmd-Tenant': 'bob'})
+        self.assertEqual(self.expect(got, 200).body, b'')
+
+
+class Attach(Life):
+    def test_a_conversation(self):
+        ref = self.make('echo', stdin='open')
+        self.post(ref, 'start')
+        a = Attached(self.d, ref)
+        for word in (b'one\n', b'two\n'):
+            a.send(word)
+            self.assertEqual(a.next(), (1, word))
+        a.send(b'')
+        (event,) = a.all()[3]
+        self.assertEqual((event['event'], event['instance']['exit']['cause']), ('exited', 'exited'))
+        a.close()
+        self.assertEqual(self.d.call('GET', f'/v1/instances/{ref}/logs').body, b'one\ntwo\n')
+        self.expect(self.d.call('POST', f'/v1/instances/{ref}/attach'), 400, 'bad_request')
+        self.remove(ref)
+
+    def test_much_in_and_out(self):
+        data = os.urandom(3 << 20)
+        policy = {'args': True, 'limits': {'output': '8MiB', 'wall': '30s', 'fuel': 10**10}}
+        ref = self.make('echo', stdin='open', policy=policy)
+        a = Attached(self.d, ref)  # before the start: nothing is missed
+        self.post(ref, 'start')
+        def feed():
+            for at in range(0, len(data), 70000):
+                a.send(data[at:at + 70000])
+            a.send(b'')
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        got = a.all()
+        feeder.join()
+        self.assertEqual(got[1], data)
+        self.assertEqual(got[3][-1]['event'], 'exited')
+        a.close()
+        self.remove(ref)
+
+    def test_both_streams_and_two_clients(self):
+        ref = self.make('err')
+        clients = [Attached(self.d, ref), Attached(self.d, ref)]
+        self.post(ref, 'start')
+        for a in clients:
+            got = a.all()
+            self.assertEqual((got[1], got[2]), (b'out\n', b'err\n'))
+            a.close()
+        self.remove(ref)
+
+    def test_a_client_goes_away(self):
+        ref = self.make('echo', stdin='open')
+        self.post(ref, 'start')
+        Attached(self.d, ref).close()
+        a = Attached(self.d, ref)
+        a.send(b'still here\n')
+        self.assertEqual(a.next(), (1, b'still here\n'))
+        a.close()
+        self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
+        self.expect(self.d.call('POST', f'/v1/instances/{ref}/attach',
+                                headers={'Connection': 'Upgrade', 'Upgrade': 'wasmd-stream'}),
+                    409, 'wrong_state')
+        self.remove(ref)
+
+    def test_a_client_that_does_not_read_holds_the_guest_up(self):
+        policy = {'args': True, 'limits': {'output': '100MiB', 'wall': '60s', 'fuel': 10**11}}
+        ref = self.make('fill', policy=policy)
+        a, b = Attached(self.d, ref), Attached(self.d, ref)
+        self.post(ref, 'start')
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertEqual(self.d.run('guest').json['stdout'], 'hello\n')
+        time.sleep(0.3)
+        self.assertTrue(self.show(ref)['blocked'])
+        b.close()  # the other one still holds it
+        self.assertEqual(len(a.exactly(1 << 20)), 1 << 20)  # reading lets it go on
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
+        a.close()
+        self.remove(ref)
+
+    def test_nonsense_frames(self):
+        for bad in (b'\1\0\0\0\0\0\0\0', b'\0\0\1\0\0\0\0\1x', b'\xff' * 100):
+            ref = self.make('spin')
+            self.post(ref, 'start')
+            a = Attached(self.d, ref)
+            a.sock.sendall(bad)
+            self.assertEqual([e['event'] for e in a.all()[3]], ['error'])
+            a.close()
+            self.assertEqual(self.show(ref)['state'], 'running')
+            self.remove(ref)
+
+
+class Call(Life):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        assert cls.d.load(guest('reactor', '-mexec-model=reactor').read_bytes(), 'r').status == 201
+
+    def reactor(self):
+        ref = self.expect(self.d.create(module='r', reactor=True), 201).json['id']
+        self.post(ref, 'start')
+        return ref
+
+    def call(self, ref, body, status=200, code=None):
+        a = self.d.call('POST', f'/v1/instances/{ref}/call', json.dumps(body))
+        return self.expect(a, status, code).json
+
+    def test_values(self):
+        ref = self.reactor()
+        for name, args, results, types in (
+                ('add', [1, 2], [3], ['i32']), ('add', ['0x10', -20], [-4], ['i32']),
+                ('add', [4294967295, 2], [1], ['i32']),
+                ('add64', [2**53, 1], [str(2**53 + 1)], ['i64']),
+                ('add64', ['-9007199254740993', 1], [-2**53], ['i64']),
+                ('half', [3], [1.5], ['f64']), ('half', [2.5], [1.25], ['f64']),
+                ('half', ['inf'], ['inf'], ['f64']), ('halff', [3], [1.5], ['f32']),
+                ('nothing', [], [], [])):
+            self.assertEqual(self.call(ref, {'export': name, 'args': args}),
+                             {'results': results, 'types': types}, name)
+        self.remove(ref)
+
+    def test_state_lives_between_calls(self):
+        ref = self.reactor()
+        got = [self.call(ref, {'export': 'next'})['results'][0] for _ in range(5)]
+        self.assertEqual(got, [42, 43, 44, 45, 46])
+        self.remove(ref)
+
+    def test_refused(self):
+        ref = self.reactor()
+        for body in ({}, {'export': 'none'}, {'export': 'add', 'args': [1]},
+                     {'export': 'add', 'args': [1, 2.5]}, {'export': 'add', 'args': [1, 2**32]},
+                     {'export': 'add', 'args': [1, 'x']}, {'export': 'add', 'args': [1, True]},
+                     {'export': 'add', 'args': 5}, {'export': 'add', 'argz': []}, {'export': 7},
+                     {'export': 'memory'}):
+            self.call(ref, body, 400, 'bad_request')
+        self.call(ref, {'export': 'add', 'args': [1] * 17}, 413, 'limit_exceeded')
+        self.call(ref, {'export': 'x' * 5000}, 413, 'limit_exceeded')
+        self.assertEqual(self.call(ref, {'export': 'add', 'args': [2, 2]})['results'], [4])
+        self.remove(ref)
+        plain = self.make('spin')
+        self.post(plain, 'start')
+        self.call(plain, {'export': 'add'}, 409, 'wrong_state')
+        self.remove(plain)
+
+    def test_trap(self):
+        ref = self.reactor()
+        a = self.call(ref, {'export': 'fault'}, 422, 'trap')
+        self.assertIn('unreachable', a['error']['message'])
+        self.assertEqual(self.call(ref, {'export': 'add', 'args': [2, 2]})['results'], [4])
+        self.remove(ref)
+
+    def test_killed_in_a_call(self):
+        ref = self.reactor()
+        c = UnixHTTP(self.d.socket)
+        c.request('POST', f'/v1/instances/{ref}/call', '{"export": "spin"}')
+        gone = UnixHTTP(self.d.socket)
+        gone.request('POST', f'/v1/instances/{ref}/call', '{"export": "spin"}')
+        time.sleep(0.2)
+        gone.close()
+        self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
+        r = c.getresponse()
+        self.assertEqual(r.status, 502)
+        self.assertIn('killed', json.loads(r.read())['error']['message'])
+        c.close()
+        self.call(ref, {'export': 'add', 'args': [2, 2]}, 409, 'wrong_state')
+        self.remove(ref)
 
 
 if __name__ == '__main__':

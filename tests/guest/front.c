@@ -9,6 +9,15 @@ static void cat(FILE *f)
 	while ((c = fgetc(f)) != EOF)
 		putchar(c);
 }
+static void echo(void)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(0, buf, sizeof(buf))) > 0)
+		if (write(1, buf, (size_t)n) != n)
+			exit(1);
+}
 __attribute__((noinline, optnone)) static int deep(int n)
 {
 	volatile char pad[64];
@@ -23,6 +32,10 @@ int main(int argc, char **argv)
 		puts("hello");
 	if (!strcmp(verb, "argv0"))
 		puts(argv[0]);
+	for (int n = 1; !strcmp(verb, "count") && n <= atoi(arg); n++)
+		printf("line %d\n", n);
+	if (!strcmp(verb, "echo"))
+		echo();
 	if (!strcmp(verb, "cat"))
 		cat(stdin);
 	if (!strcmp(verb, "exit"))

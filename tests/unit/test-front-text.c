@@ -11,6 +11,7 @@
 #include "daemon/front/instance.h"
 #include "daemon/front/json.h"
 #include "daemon/front/logs.h"
+#include "daemon/front/restart.h"
 #include "daemon/front/route.h"
 #include "daemon/front/session.h"
 
@@ -211,6 +212,7 @@ static void unknown_fields(void **state)
 static void logs(void **state)
 {
 	char dir[] = "/tmp/wasmd-test-XXXXXX", path[128], buf[64];
+	struct log_query q = { .stream = 1, .tail = -1 };
 	struct log_reader *r = NULL;
 	struct log *l = NULL;
 	struct err e = { 0 };
@@ -223,18 +225,18 @@ static void logs(void **state)
 	log_put(l, 2, "two ", 4);
 	log_put(l, 1, "three", 5);
 	(void)log_close(l);
-	assert_int_equal(log_reader_open(dir, "t", "id", 1, &r, &e), 0);
-	assert_int_equal(log_read(r, buf, 3), 3);
-	assert_int_equal(log_read(r, buf + 3, sizeof(buf) - 3), 6);
+	assert_int_equal(log_reader_open(dir, "t", "id", &q, &r, &e), 0);
+	assert_int_equal(log_read(r, buf, sizeof(buf)), 9);
 	assert_memory_equal(buf, "one three", 9);
 	assert_int_equal(log_read(r, buf, sizeof(buf)), 0);
 	r = log_reader_close(r);
-	assert_int_equal(log_reader_open(dir, "t", "id", 0, &r, &e), 0);
+	q.stream = 0;
+	assert_int_equal(log_reader_open(dir, "t", "id", &q, &r, &e), 0);
 	assert_int_equal(log_read(r, buf, sizeof(buf)), 13);
 	assert_memory_equal(buf, "one two three", 13);
 	(void)log_reader_close(r);
 	log_remove(dir, "t", "id");
-	assert_int_equal(log_reader_open(dir, "t", "id", 0, &r, &e), 0);
+	assert_int_equal(log_reader_open(dir, "t", "id", &q, &r, &e), 0);
 	assert_int_equal(log_read(r, buf, sizeof(buf)), 0);
 	(void)log_reader_close(r);
 	(void)snprintf(path, sizeof(path), "rm -r %s", dir);
@@ -287,10 +289,55 @@ static void states(void **state)
 	assert_true(instance_may(INST_STARTING, INST_EXITED));
 	assert_true(instance_may(INST_RUNNING, INST_STOPPING));
 	assert_false(instance_may(INST_STOPPING, INST_RUNNING));
-	for (unsigned s = 1; s <= 16; s <<= 1)
-		assert_false(instance_may(INST_EXITED, (enum inst_state)s));
+	assert_true(instance_may(INST_RUNNING, INST_PAUSED));
+	assert_false(instance_may(INST_STARTING, INST_PAUSED));
+	for (unsigned s = 1; s <= 32; s <<= 1)
+		assert_int_equal(instance_may(INST_EXITED, (enum inst_state)s), s == INST_STARTING);
 	assert_int_equal(inst_state_of("running"), INST_RUNNING);
 	assert_int_equal(inst_state_of("nonsense"), INST_EXITED);
+}
+
+static void times(void **state)
+{
+	static const char *const bad[] = { "",
+					   "5",
+					   "m",
+					   "5x",
+					   "10m5",
+					   "-5s",
+					   "2026-11-22",
+					   "2026-11-22T10:00:00",
+					   "2026-11-22T10:00:00.5",
+					   "2026-11-22T10:00:00+1",
+					   "999999999999d" };
+	char text[TIME_TEXT];
+	int64_t ns = 0;
+
+	assert_true(time_parse("2026-11-22T10:00:00.25+02:00", &ns));
+	time_text(ns, text);
+	assert_string_equal(text, "2026-11-22T08:00:00.250Z");
+	assert_true(time_parse("2026-11-22T10:00:00Z", &ns));
+	assert_int_equal(ns, 1795341600ll * 1000000000);
+	assert_true(time_parse("1h30m", &ns));
+	assert_true(now_real() - ns - 5400ll * 1000000000 < 1000000000);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(time_parse(bad[i], &ns));
+}
+
+static void restarts(void **state)
+{
+	static const char *const good[] = { "no", "always", "on-failure", "on-failure:7" };
+	static const char *const bad[] = { "", "on-failure:", "on-failure:0", "on-failure:07x" };
+	char text[RESTART_TEXT];
+	struct restart r;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_true(restart_parse(good[i], &r));
+		restart_text(&r, text);
+		assert_string_equal(text, good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(restart_parse(bad[i], &r));
 }
 
 static int fired, denied;
@@ -451,6 +498,7 @@ int main(void)
 		cmocka_unit_test(bad_bodies),	 cmocka_unit_test(unknown_fields),
 		cmocka_unit_test(logs),		 cmocka_unit_test(full_log),
 		cmocka_unit_test(gathers),	 cmocka_unit_test(states),
+		cmocka_unit_test(times),	 cmocka_unit_test(restarts),
 		cmocka_unit_test(watches),	 cmocka_unit_test(finding),
 		cmocka_unit_test(records),	 cmocka_unit_test(streams),
 	};

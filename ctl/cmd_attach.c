@@ -69,6 +69,8 @@ static int on_event(struct attach *a, const struct client_frame *f, struct err *
 		err_set(e, ERR_PEER, "an event of the daemon is not JSON");
 	else if (strcmp(name, "error") == 0)
 		client_error(event, 0, e);
+	else if (strcmp(name, "denied") == 0)
+		follow_denial(json_object_get(event, "denial"), NULL);
 	else if (strcmp(name, "exited") == 0 && a->instance == NULL)
 		a->instance = json_incref(json_object_get(event, "instance"));
 	json_decref(event);

@@ -175,6 +175,8 @@ MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_optio
 /* A new instance that could not be started leaves no record behind; with
  * @ended not even the one that the daemon has made of its failure. */
 void follow_forget(struct ctl *ctl, const char *id, bool ended);
+/* Tells of one denial and what would allow it; @policy_file may be NULL. */
+void follow_denial(const json_t *d, const char *policy_file);
 /* The exit status for an instance that has ended, by causes.def. */
 int follow_status(const json_t *instance);
 /* Says how it ended, unless it ended by itself. */

@@ -110,22 +110,28 @@ static void print_rule(FILE *out, const json_t *d, const char *file)
 		(void)fprintf(out, "; to allow it: %s", show_text(d, "allow"));
 }
 
-static void tell_denial(struct follow *f, const json_t *d)
+void follow_denial(const json_t *d, const char *policy_file)
 {
 	bool complain = json_is_true(json_object_get(d, "complain"));
 	CLEANUP(free_p) char *line = NULL;
 	size_t size;
 	FILE *out;
 
-	if (!json_is_object(d) || told(f, d))
+	if (!json_is_object(d))
 		return;
 	out = open_memstream(&line, &size);
 	if (out == NULL)
 		return;
 	print_object(out, d);
-	print_rule(out, d, f->o->policy_file);
+	print_rule(out, d, policy_file);
 	if (fclose(out) == 0)
 		text_tell(complain ? "would be denied: " : "denied: ", line, TEXT_LINE);
+}
+
+static void tell_denial(struct follow *f, const json_t *d)
+{
+	if (json_is_object(d) && !told(f, d))
+		follow_denial(d, f->o->policy_file);
 }
 
 /* ---- events ------------------------------------------------------------- */

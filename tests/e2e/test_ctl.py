@@ -122,7 +122,15 @@ class Calls(unittest.TestCase):
         ctl("run", "-d", "--reactor", "--name", "c1", "sum")
         self.assertEqual(ctl("call", "c1", "add", "2", "-5").out, "-3\n")
         ctl("call", "c1", "add", "2", check=125)
-        ctl("call", "c1", "nothing", check=127)
+        self.assertEqual(ctl("call", "c1", "half", "5").out, "2.5\n")
+        self.assertEqual(ctl("call", "c1", "halff", "0.2").out, "0.1\n")
+        self.assertEqual(ctl("call", "c1", "add64", "9223372036854775806", "0x1").out,
+                         "9223372036854775807\n")
+        self.assertEqual(ctl("call", "c1", "nothing").out, "")
+        self.assertEqual(json.loads(ctl("call", "-o", "json", "c1", "add", "1", "1").out),
+                         {"results": [2], "types": ["i32"]})
+        self.assertIn('exports no "ad"', ctl("call", "c1", "ad", check=125).err)
+        self.assertIn("unreachable", ctl("call", "c1", "fault", check=134).err)
         ctl("stop", "c1")
 
 

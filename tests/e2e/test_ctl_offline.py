@@ -287,12 +287,14 @@ class Alone(unittest.TestCase):
     def test_print_every_limit(self):
         r = ctl("run", "--print-policy", "--cpu", "1s", "--memory", "1MiB", "--stack", "1MiB",
                 "--disk", "10MiB", "--output", "1MiB", "--fds", "9", "--host-calls", "1e3",
-                "--clock-resolution", "1ms", "--no-random", "wc")
+                "--clock-resolution", "1ms", "--no-random", "--tmpfs", "/tmp:16MiB", "wc")
         p = json.loads(r.stdout)
         self.assertEqual({k: p["limits"][k] for k in ("cpu", "memory", "stack", "disk", "output",
                                                       "fds", "host_calls")},
                          {"cpu": "1s", "memory": "1MiB", "stack": "1MiB", "disk": "10MiB",
                           "output": "1MiB", "fds": 9, "host_calls": 1000})
+        self.assertEqual(p["mounts"], [{"tmpfs": "16MiB", "guest": "/tmp"}])
+        self.fails(["run", "--tmpfs", "/tmp:1XB", "x"], 125, "--tmpfs: ", "1XB")
         self.assertEqual((p["clock"], p["random"]), ({"resolution": "1ms"}, False))
 
     def test_policy_check(self):
@@ -718,11 +720,14 @@ class Played(unittest.TestCase):
         """Attaches on a terminal; what was said, what was received, and that the
         terminal is as before."""
         master, slave = pty.openpty()
-        before, got = termios.tcgetattr(slave), []
+        before, got, played = termios.tcgetattr(slave), [], threading.Event()
 
         def receive(conn):
             conn.sendall(frame(1, b"ready\n"))
-            play(conn, got)
+            try:
+                play(conn, got)
+            finally:
+                played.set()
 
         with attached(receive) as f:
             child = subprocess.Popen([WASMCTL, "-H", f.path, "attach", "job1"], stdin=slave,
@@ -732,6 +737,7 @@ class Played(unittest.TestCase):
                 seen += os.read(master, 999)
             act(master, child)
             err = child.communicate(timeout=20)[1].decode()
+            self.assertTrue(played.wait(20))
         self.assertEqual(termios.tcgetattr(slave), before)
         os.close(master)
         os.close(slave)

@@ -197,7 +197,7 @@ class Alone(unittest.TestCase):
         self.fails(["ps", "--request-timeout", "soon"], 125, '"soon" is not a time')
         self.fails(["run", "--status-fd", "77", "x"], 125, "not an open descriptor")
         self.fails(["run", "-d", "--rm", "x"], 125, "-d and --rm")
-        self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9")
+        self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9, or say unmetered")
         self.fails(["run", "--memory", "1XB", "x"], 125, '--memory: found "1XB"')
         self.fails(["run", "--restart", "always", "x"], 125, "only what is detached")
         self.fails(["run", "-d", "--restart", "on-failure:", "x"], 125, "on-failure:N")
@@ -684,6 +684,21 @@ class Played(unittest.TestCase):
             r = ctl("attach", "--no-stdin", "job1", sock=f.path)
             self.assertEqual((r.returncode, r.stdout), (124, b"x"))
             self.assertIn(b"wasmctl: job1 ran longer", r.stderr)
+
+    def test_attach_hostile(self):
+        """What a guest or tenant named is escaped; what the guest wrote is its own."""
+        denial = {"call": "path_open", "path": "/in/\x1b]0;x\x07\u202e", "rule": "r\u2066", "line": 3,
+                  "allow": "put \x9b there"}
+        early = (frame(1, b"\x1b[1mown\n") +
+                 frame(3, json.dumps({"event": "denied", "denial": denial}).encode()) +
+                 exited("trap", 0, "in func \x1b[31m\u200f"))
+        with attached(lambda c: None, early) as f:
+            r = ctl("attach", "job1", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout), (134, b"\x1b[1mown\n"))
+            self.assertEqual(r.stderr.decode().splitlines(), [
+                'denied: path_open /in/\\x1b]0;x\\x07\\u{202e} by rule "r\\u{2066}" '
+                "(line 3 of its policy); to allow it: put \\u{9b} there",
+                "wasmctl: job1 trapped: in func \\x1b[31m\\u{200f}"])
 
     def test_attach_both_ways_at_once(self):
         """A daemon that reads nothing before it has written everything."""

@@ -11,7 +11,7 @@
 #define CLIENT_HEAD_MAX (64u << 10) /* of one request: its path holds what /v1/run takes */
 
 struct client {
-	int fd; /* -1: connects when it is next used */
+	int fd;	   /* -1: connects when it is next used */
 	bool lost; /* the connection could not be made, or ended early */
 	unsigned timeout_ms;
 	char *tenant;
@@ -29,6 +29,10 @@ MUST_CHECK int client_wait(int fd, short events, unsigned timeout_ms, short *ret
 
 /* Drops the connection; the next request makes another. */
 void client_drop(struct client *c);
+
+/* Asks for @protocol on @path and reads the 101; what came behind it is in c->in. */
+MUST_CHECK int client_upgrade(struct client *c, const char *path, const char *protocol,
+			      struct err *e);
 
 /* Reads the body of a refusal and makes it the error. */
 int client_refusal(struct client *c, const struct http_head *h, struct err *e);

@@ -68,26 +68,27 @@ static int stream_new(struct client *c, struct client_stream **ret, struct err *
 	return 0;
 }
 
-static int upgrade(struct client *c, const char *path, struct err *e)
+int client_upgrade(struct client *c, const char *path, const char *protocol, struct err *e)
 {
-	static const char extra[] = "Connection: Upgrade\r\nUpgrade: " WASMD_UPGRADE "\r\n";
+	char extra[96];
 	struct client_request rq = { .method = "POST", .path = path };
 	struct http_head h;
 
+	(void)snprintf(extra, sizeof(extra), "Connection: Upgrade\r\nUpgrade: %s\r\n", protocol);
 	if (client_put(c, &rq, extra, e) != 0 || http_read_head(&c->in, &h, e) != 0)
 		return e->code;
 	if (h.status >= 400)
 		return client_refusal(c, &h, e);
-	if (h.status != 101 || strcasecmp(h.upgrade, WASMD_UPGRADE) != 0)
-		return err_set(e, ERR_PEER, "the daemon does not take standard streams (status %d)",
-			       h.status);
+	if (h.status != 101 || strcasecmp(h.upgrade, protocol) != 0)
+		return err_set(e, ERR_PEER, "the daemon does not speak %s here (status %d)",
+			       protocol, h.status);
 	return 0;
 }
 
 int client_attach(struct client *c, const char *path, const int fds[3], struct client_stream **ret,
 		  struct err *e)
 {
-	if (upgrade(c, path, e) != 0 || pass_descriptors(c, fds, e) != 0) {
+	if (client_upgrade(c, path, WASMD_UPGRADE, e) != 0 || pass_descriptors(c, fds, e) != 0) {
 		client_drop(c);
 		return e->code;
 	}

@@ -78,11 +78,12 @@ static int print(struct reader *r, json_t *event, struct err *e)
 {
 	const char *when = show_text(event, "time");
 
-	if (r->again && strcmp(when, r->last) <= 0)
+	if (r->again && when[0] != '\0' && strcmp(when, r->last) <= 0)
 		return 0;
 	r->again = false;
 	r->tries = 0;
-	(void)snprintf(r->last, sizeof(r->last), "%s", when);
+	if (when[0] != '\0')
+		(void)snprintf(r->last, sizeof(r->last), "%s", when);
 	if (r->ctl->form == FORM_TABLE || r->ctl->form == FORM_NAME)
 		(void)tell(event, e);
 	else

@@ -86,11 +86,24 @@ static int run_detached(struct ctl *ctl, const char *id, struct err *e)
 	return e->code;
 }
 
-static int tell_status(const json_t *instance, int fd, struct err *e)
+static int tell_status(const json_t *truth, int fd, struct err *e)
 {
-	if (fd >= 0 && (json_dumpfd(instance, fd, JSON_COMPACT) != 0 || write(fd, "\n", 1) != 1))
+	if (fd >= 0 && (json_dumpfd(truth, fd, JSON_COMPACT) != 0 || write(fd, "\n", 1) != 1))
 		return err_set(e, ERR_IO, "--status-fd: %s", strerror(errno));
 	return 0;
+}
+
+/* There is no ended instance: why not, as the API would say it. */
+static void tell_failure(const struct err *why, int fd)
+{
+	struct err ignored = { 0 };
+	json_t *truth = json_pack("{s:{s:s, s:s, s:s}, s:i}", "error", "code",
+				  err_info(why->code).wire, "message", why->msg, "hint", why->hint,
+				  "status", err_info(why->code).exit);
+
+	if (truth != NULL)
+		(void)tell_status(truth, fd, &ignored);
+	json_decref(truth);
 }
 
 static int run_followed(struct ctl *ctl, const struct job *j, const char *module, const char *id,
@@ -114,11 +127,26 @@ static int run_followed(struct ctl *ctl, const struct job *j, const char *module
 	return e->code != 0 ? e->code : status;
 }
 
+/* Creates it, and sees it to its end or leaves it running. */
+static int run(struct ctl *ctl, const struct job *j, int n, char **argv, int fd, struct err *e)
+{
+	json_t *instance;
+	int r;
+
+	if (job_create(ctl, j, n, argv, &instance, e) != 0)
+		return e->code;
+	if (instance == NULL)
+		return 0;
+	r = j->detach ? run_detached(ctl, show_text(instance, "id"), e)
+		      : run_followed(ctl, j, argv[0], show_text(instance, "id"), fd, e);
+	json_decref(instance);
+	return r;
+}
+
 int cmd_run(struct ctl *ctl, int argc, char **argv, struct err *e)
 {
 	CLEANUP(job_done) struct job j = { 0 };
 	int n, fd, r = ctl_options(ctl, &j, argc, argv, &argv, &n, e);
-	json_t *instance;
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -127,12 +155,8 @@ int cmd_run(struct ctl *ctl, int argc, char **argv, struct err *e)
 	j.open_stdin = j.interactive && j.detach;
 	if (!j.detach && !j.print_policy)
 		follow_block_signals();
-	if (job_create(ctl, &j, n, argv, &instance, e) != 0)
-		return e->code;
-	if (instance == NULL)
-		return 0;
-	r = j.detach ? run_detached(ctl, show_text(instance, "id"), e)
-		     : run_followed(ctl, &j, argv[0], show_text(instance, "id"), fd, e);
-	json_decref(instance);
+	r = run(ctl, &j, n, argv, fd, e);
+	if (r < 0)
+		tell_failure(e, fd);
 	return r;
 }

@@ -43,7 +43,8 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[],
+	opts_attach[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -165,7 +166,8 @@ struct follow_options {
 	const char *policy_file; /* NULL: the policy came from no file */
 };
 
-/* Keeps SIGINT and SIGTERM for follow(), which turns them into stop and kill. */
+/* Keeps SIGINT and SIGTERM for follow(), which turns them into stop and kill,
+ * and SIGTSTP, which it turns into pause and resume. */
 void follow_block_signals(void);
 /* Starts @id with our own standard streams and sees it to its end. */
 MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_options *o,
@@ -173,9 +175,21 @@ MUST_CHECK int follow(struct ctl *ctl, const char *id, const struct follow_optio
 /* A new instance that could not be started leaves no record behind; with
  * @ended not even the one that the daemon has made of its failure. */
 void follow_forget(struct ctl *ctl, const char *id, bool ended);
+/* Tells of one denial and what would allow it; @policy_file may be NULL. */
+void follow_denial(const json_t *d, const char *policy_file);
 /* The exit status for an instance that has ended, by causes.def. */
 int follow_status(const json_t *instance);
 /* Says how it ended, unless it ended by itself. */
 void follow_epitaph(const json_t *instance, const char *label);
+
+/* ---- terminal.c ------------------------------------------------------------- */
+
+/* What a guest, or we, may change of the descriptors 0 to 2: kept, and put back. */
+struct terminal;
+struct terminal *terminal_keep(void); /* NULL when memory is short: nothing is kept */
+/* Lines are edited and echoed as ever, but ctrl-p and ctrl-q come through. */
+void terminal_attach(const struct terminal *t);
+void terminal_restore(const struct terminal *t);
+struct terminal *terminal_free(struct terminal *t); /* restores, too */
 
 #endif

@@ -11,8 +11,9 @@
 #include "ctl/ctl.h"
 #include "wasmd/vec.h"
 
-#define FOLLOW_DENIALS 32u  /* distinct ones told of; inspect has their counts */
-#define FOLLOW_GRACE   "10" /* seconds from the first signal to the kill */
+#define FOLLOW_DENIALS	   32u	/* distinct ones told of; inspect has their counts */
+#define FOLLOW_GRACE	   "10" /* seconds from the first signal to the kill */
+#define FOLLOW_COURTESY_MS 2000u
 
 struct follow {
 	struct ctl *ctl;
@@ -22,6 +23,7 @@ struct follow {
 	int signals; /* signalfd */
 	unsigned n_signals;
 	struct client *asked[2]; /* their answers are not read */
+	struct terminal *terminal;
 	VEC(char *) told;
 	json_t *instance; /* once it has ended */
 };
@@ -31,6 +33,7 @@ static void signal_set(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGTSTP);
 }
 
 void follow_block_signals(void)
@@ -49,6 +52,7 @@ static void follow_done(struct follow *f)
 	for (size_t i = 0; i < ARRAY_LEN(f->asked); i++)
 		client_free(f->asked[i]);
 	client_stream_free(f->stream);
+	terminal_free(f->terminal);
 	close_p(&f->signals);
 }
 
@@ -106,22 +110,28 @@ static void print_rule(FILE *out, const json_t *d, const char *file)
 		(void)fprintf(out, "; to allow it: %s", show_text(d, "allow"));
 }
 
-static void tell_denial(struct follow *f, const json_t *d)
+void follow_denial(const json_t *d, const char *policy_file)
 {
 	bool complain = json_is_true(json_object_get(d, "complain"));
 	CLEANUP(free_p) char *line = NULL;
 	size_t size;
 	FILE *out;
 
-	if (!json_is_object(d) || told(f, d))
+	if (!json_is_object(d))
 		return;
 	out = open_memstream(&line, &size);
 	if (out == NULL)
 		return;
 	print_object(out, d);
-	print_rule(out, d, f->o->policy_file);
+	print_rule(out, d, policy_file);
 	if (fclose(out) == 0)
 		text_tell(complain ? "would be denied: " : "denied: ", line, TEXT_LINE);
+}
+
+static void tell_denial(struct follow *f, const json_t *d)
+{
+	if (json_is_object(d) && !told(f, d))
+		follow_denial(d, f->o->policy_file);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -202,12 +212,47 @@ static int ask(struct follow *f, unsigned nth, struct err *e)
 	return client_send(f->asked[nth], &rq, e);
 }
 
+/* Asks and waits, but not for long: it is a courtesy. */
+static void ask_briefly(struct follow *f, const char *what)
+{
+	CLEANUP(free_p) char *path = NULL;
+	struct err ignored = { 0 };
+	struct client *c = NULL;
+
+	if (api_path("instances", f->id, what, &path, &ignored) != 0 ||
+	    ctl_client(f->ctl, &c, &ignored) != 0)
+		return;
+	client_set_timeout(c, FOLLOW_COURTESY_MS);
+	(void)!client_post(c, path, NULL, NULL, &ignored);
+	client_free(c);
+}
+
+/* ctrl-z: the guest is in another session and would go on reading from the
+ * terminal while the shell does, so it stands still as long as we do. */
+static void suspend(struct follow *f)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	ask_briefly(f, "/pause");
+	terminal_restore(f->terminal);
+	(void)raise(SIGTSTP);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL); /* here we stop */
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	ask_briefly(f, "/resume");
+}
+
 static int on_signal(struct follow *f, struct err *e)
 {
 	struct signalfd_siginfo info;
 
 	if (read(f->signals, &info, sizeof(info)) != sizeof(info))
 		return 0;
+	if (info.ssi_signo == SIGTSTP) {
+		suspend(f);
+		return 0;
+	}
 	if (f->n_signals >= ARRAY_LEN(f->asked))
 		return err_set(e, ERR_TIMEOUT, "interrupted before the instance ended");
 	if (f->n_signals == 0)
@@ -227,6 +272,7 @@ static int begin(struct follow *f, struct err *e)
 	f->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (f->signals < 0)
 		return err_set(e, ERR_IO, "signalfd: %s", strerror(errno));
+	f->terminal = terminal_keep();
 	if (api_path("instances", f->id, "/start", &path, e) != 0)
 		return e->code;
 	return client_attach(f->ctl->client, path, streams, &f->stream, e);

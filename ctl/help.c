@@ -130,7 +130,7 @@ void help_all(FILE *f)
 	(void)fprintf(f, "wasmctl: run WebAssembly modules under policies, through wasmd\n\n");
 	for (size_t i = 0; i < n_verbs; i++) {
 		const struct verb *v = &verbs[i];
-		char left[64];
+		char left[80];
 
 		(void)snprintf(left, sizeof(left), "%s%s%s%s%s", v->group, gap(v->group), v->name,
 			       gap(v->args), v->args);

@@ -98,8 +98,7 @@ int policy_count(const char *flag, const char *text, json_int_t *ret, struct err
 	*ret = (json_int_t)v;
 	return 0;
 bad:
-	err_set(e, ERR_USAGE, "%s: \"%s\" is not a whole number below 2^63", flag, text);
-	return err_hint(e, "write it as 5000000000 or 5e9");
+	return err_set(e, ERR_USAGE, "%s: \"%s\" is not a whole number below 2^63", flag, text);
 }
 
 static int add_text(json_t *object, const char *key, const char *text, const char *flag,
@@ -268,9 +267,8 @@ static int fill_limit(json_t *limits, const struct limit_flag *l, const char *te
 	if (l->kind == FLAG_TEXT || (l->kind == FLAG_FUEL && strcmp(text, "unmetered") == 0))
 		return add_text(limits, l->key, text, l->flag, e);
 	if (policy_count(l->flag, text, &n, e) != 0)
-		return l->kind == FLAG_FUEL
-			       ? err_hint(e, "write it as 5000000000 or 5e9, or say unmetered")
-			       : e->code;
+		return err_hint(e, "write it as 5000000000 or 5e9%s",
+				l->kind == FLAG_FUEL ? ", or say unmetered" : "");
 	return json_object_set_new(limits, l->key, json_integer(n)) == 0 ? 0 : err_nomem(e);
 }
 

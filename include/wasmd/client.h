@@ -18,6 +18,7 @@
 
 struct client;
 struct client_stream;
+struct client_frames;
 
 struct client_options {
 	const char *socket;  /* NULL: $WASMD_SOCKET, then the user's own, then the system's */
@@ -96,5 +97,36 @@ int client_stream_fd(const struct client_stream *s);
  * is none yet and *ret_end tells whether any can still come. */
 MUST_CHECK int client_stream_next(struct client_stream *s, json_t **ret, bool *ret_end,
 				  struct err *e);
+
+/* A running instance's input and output as frames; it goes on when the
+ * connection ends. */
+#define CLIENT_FRAMES_UPGRADE "wasmd-stream"
+#define CLIENT_INPUT_MAX      (32u << 10) /* bytes of standard input in one frame */
+
+enum client_frame_kind { CLIENT_STDIN, CLIENT_STDOUT, CLIENT_STDERR, CLIENT_EVENT };
+
+struct client_frame {
+	enum client_frame_kind kind;
+	const char *p; /* until the next call */
+	size_t n;
+};
+
+/* Asks @path to upgrade. The connection leaves @c, as with client_attach. */
+MUST_CHECK int client_frames_open(struct client *c, const char *path, struct client_frames **ret,
+				  struct err *e);
+struct client_frames *client_frames_free(struct client_frames *s);
+int client_frames_fd(const struct client_frames *s);
+
+/* The next frame that has arrived, without blocking: *ret_got is false when
+ * there is none yet and *ret_end tells whether any can still come. */
+MUST_CHECK int client_frames_next(struct client_frames *s, struct client_frame *ret, bool *ret_got,
+				  bool *ret_end, struct err *e);
+
+/* Whether all input was sent; only then may more be given. */
+bool client_frames_idle(const struct client_frames *s);
+/* Up to CLIENT_INPUT_MAX bytes of standard input; none close it. */
+void client_frames_input(struct client_frames *s, const void *p, size_t n);
+/* Sends what can be sent without blocking. */
+MUST_CHECK int client_frames_flush(struct client_frames *s, struct err *e);
 
 #endif

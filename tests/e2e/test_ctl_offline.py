@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import struct
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -130,6 +132,38 @@ def event(conn, **e):
     conn.sendall(json.dumps(e).encode() + b"\n")
 
 
+def frame(kind, data):
+    return struct.pack(">B3xI", kind, len(data)) + data
+
+
+def read_frame(conn):
+    head = b""
+    while len(head) < 8:
+        got = conn.recv(8 - len(head))
+        if not got:
+            return None
+        head += got
+    kind, n = struct.unpack(">B3xI", head)
+    data = b""
+    while len(data) < n:
+        data += conn.recv(n - len(data))
+    return kind, data
+
+
+def attached(play, early=b""):
+    def route(conn):
+        conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                     b"Upgrade: wasmd-stream\r\n\r\n" + early)
+        play(conn)
+        return False
+
+    return Fake({"POST /v1/instances/job1/attach": route})
+
+
+def exited(*args, **kw):
+    return frame(3, json.dumps({"event": "exited", "instance": instance(*args, **kw)}).encode())
+
+
 def ctl(*args, sock=None, env=None, **kw):
     full = {**os.environ, "WASMD_SOCKET": sock or "/nonexistent/wasmd.sock", **(env or {})}
     return subprocess.run([WASMCTL, *args], env=full, capture_output=True, timeout=30, **kw)
@@ -163,7 +197,7 @@ class Alone(unittest.TestCase):
         self.fails(["ps", "--request-timeout", "soon"], 125, '"soon" is not a time')
         self.fails(["run", "--status-fd", "77", "x"], 125, "not an open descriptor")
         self.fails(["run", "-d", "--rm", "x"], 125, "-d and --rm")
-        self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9")
+        self.fails(["run", "--fuel", "much", "x"], 125, "--fuel", "5e9, or say unmetered")
         self.fails(["run", "--memory", "1XB", "x"], 125, '--memory: found "1XB"')
         self.fails(["run", "--restart", "always", "x"], 125, "only what is detached")
         self.fails(["run", "-d", "--restart", "on-failure:", "x"], 125, "on-failure:N")
@@ -253,12 +287,14 @@ class Alone(unittest.TestCase):
     def test_print_every_limit(self):
         r = ctl("run", "--print-policy", "--cpu", "1s", "--memory", "1MiB", "--stack", "1MiB",
                 "--disk", "10MiB", "--output", "1MiB", "--fds", "9", "--host-calls", "1e3",
-                "--clock-resolution", "1ms", "--no-random", "wc")
+                "--clock-resolution", "1ms", "--no-random", "--tmpfs", "/tmp:16MiB", "wc")
         p = json.loads(r.stdout)
         self.assertEqual({k: p["limits"][k] for k in ("cpu", "memory", "stack", "disk", "output",
                                                       "fds", "host_calls")},
                          {"cpu": "1s", "memory": "1MiB", "stack": "1MiB", "disk": "10MiB",
                           "output": "1MiB", "fds": 9, "host_calls": 1000})
+        self.assertEqual(p["mounts"], [{"tmpfs": "16MiB", "guest": "/tmp"}])
+        self.fails(["run", "--tmpfs", "/tmp:1XB", "x"], 125, "--tmpfs: ", "1XB")
         self.assertEqual((p["clock"], p["random"]), ({"resolution": "1ms"}, False))
 
     def test_policy_check(self):
@@ -625,6 +661,149 @@ class Played(unittest.TestCase):
             self.assertEqual([x.split()[0][-3:] for x in out], ["01Z", "02Z"])
         with Fake({"GET /v1/events": answer(200, b"{]\n")}) as f:
             self.assertIn(b"not JSON", ctl("events", sock=f.path).stderr)
+
+    def test_attach(self):
+        got = []
+
+        def play(conn):
+            while (f := read_frame(conn)) and f[1]:
+                got.append(f[1])
+            whole = (frame(1, b"to out\x1b[m\n") + frame(2, b"to err\n") + frame(1, b"") +
+                     frame(3, b'{"event": "news"}') + exited("exited", 5))
+            for i in range(len(whole)):
+                conn.sendall(whole[i:i + 1])
+            conn.recv(1)
+
+        data = os.urandom(300000)
+        with attached(play) as f:
+            r = ctl("attach", "job1", sock=f.path, input=data)
+            self.assertEqual((r.returncode, r.stdout, r.stderr), (5, b"to out\x1b[m\n", b"to err\n"))
+            self.assertEqual(b"".join(got), data)
+            self.assertEqual(f.asked[0][1]["upgrade"], "wasmd-stream")
+        with attached(lambda c: None, frame(1, b"x") + exited("wall", 0, "why")) as f:
+            r = ctl("attach", "--no-stdin", "job1", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout), (124, b"x"))
+            self.assertIn(b"wasmctl: job1 ran longer", r.stderr)
+
+    def test_attach_hostile(self):
+        """What a guest or tenant named is escaped; what the guest wrote is its own."""
+        denial = {"call": "path_open", "path": "/in/\x1b]0;x\x07\u202e", "rule": "r\u2066", "line": 3,
+                  "allow": "put \x9b there"}
+        early = (frame(1, b"\x1b[1mown\n") +
+                 frame(3, json.dumps({"event": "denied", "denial": denial}).encode()) +
+                 exited("trap", 0, "in func \x1b[31m\u200f"))
+        with attached(lambda c: None, early) as f:
+            r = ctl("attach", "job1", sock=f.path)
+            self.assertEqual((r.returncode, r.stdout), (134, b"\x1b[1mown\n"))
+            self.assertEqual(r.stderr.decode().splitlines(), [
+                'denied: path_open /in/\\x1b]0;x\\x07\\u{202e} by rule "r\\u{2066}" '
+                "(line 3 of its policy); to allow it: put \\u{9b} there",
+                "wasmctl: job1 trapped: in func \\x1b[31m\\u{200f}"])
+
+    def test_attach_both_ways_at_once(self):
+        """A daemon that reads nothing before it has written everything."""
+        def play(conn):
+            for _ in range(64):
+                conn.sendall(frame(1, b"o" * 65536))
+            total = 0
+            while (f := read_frame(conn)) and f[1]:
+                total += len(f[1])
+            conn.sendall(exited("exited", total >> 20))
+            conn.recv(1)
+
+        with attached(play) as f:
+            r = ctl("attach", "job1", sock=f.path, input=b"i" * (4 << 20))
+            self.assertEqual((r.returncode, len(r.stdout)), (4, 4 << 20), r.stderr)
+
+    def test_attach_bad_daemon(self):
+        for bad, text in ((frame(0, b"x"), "unknown kind"), (frame(4, b""), "unknown kind"),
+                          (b"\1\0\0\1" + b"\0" * 4, "unknown kind"),
+                          (b"\1\0\0\0\xff\xff\xff\xff", "above"), (frame(3, b"{"), "not JSON"),
+                          (frame(1, b"abc")[:-1], "went away"), (b"", "went away"),
+                          (frame(3, b'{"event": "error", "error": {"code": "busy", '
+                                    b'"message": "no\\u001b"}}'), "no\\x1b")):
+            with attached(lambda c: None, bad) as f:
+                r = ctl("attach", "job1", sock=f.path, stdin=subprocess.DEVNULL)
+                self.assertEqual(r.returncode, 125, bad)
+                self.assertIn(text, r.stderr.decode())
+        with Fake({"POST /v1/instances/job1/attach": answer(200, {})}) as f:
+            self.assertIn(b"does not speak", ctl("attach", "job1", sock=f.path).stderr)
+        with Fake({}) as f:
+            self.assertEqual(ctl("attach", "job1", sock=f.path).returncode, 127)
+
+    def on_terminal(self, play, act):
+        """Attaches on a terminal; what was said, what was received, and that the
+        terminal is as before."""
+        master, slave = pty.openpty()
+        before, got, played = termios.tcgetattr(slave), [], threading.Event()
+
+        def receive(conn):
+            conn.sendall(frame(1, b"ready\n"))
+            try:
+                play(conn, got)
+            finally:
+                played.set()
+
+        with attached(receive) as f:
+            child = subprocess.Popen([WASMCTL, "-H", f.path, "attach", "job1"], stdin=slave,
+                                     stdout=slave, stderr=subprocess.PIPE)
+            seen = b""
+            while b"ready" not in seen:
+                seen += os.read(master, 999)
+            act(master, child)
+            err = child.communicate(timeout=20)[1].decode()
+            self.assertTrue(played.wait(20))
+        self.assertEqual(termios.tcgetattr(slave), before)
+        os.close(master)
+        os.close(slave)
+        return child.returncode, b"".join(got), err
+
+    def test_attach_on_a_terminal(self):
+        def play(conn, got):
+            while (f := read_frame(conn)):
+                got.append(f[1])
+
+        def keys(master, _):
+            os.write(master, b"fixd\x7fed\n\x10x")
+            os.write(master, b"\x10")
+            os.write(master, b"\x11")
+
+        status, got, err = self.on_terminal(play, keys)
+        self.assertEqual((status, got), (0, b"fixed\n\x10x"), err)
+        self.assertIn("detached; it goes on: job1", err)
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            status, got, err = self.on_terminal(play, lambda _, c: c.send_signal(sig))
+            self.assertEqual((status, got), (0, b""), err)
+            self.assertIn("detached", err)
+        status, got, err = self.on_terminal(
+            lambda conn, got: (conn.sendall(exited("killed", 0)), conn.recv(1)), lambda m, c: None)
+        self.assertEqual((status, err), (137, "wasmctl: job1 was killed on request\n"))
+        status, got, err = self.on_terminal(lambda conn, got: None, lambda m, c: None)
+        self.assertEqual(status, 125)
+
+    def test_call(self):
+        routes = {"POST /v1/instances/x/call": answer(200, {
+            "results": [3, "9223372036854775807", 0.1, 0.10000000149011612, "\x1bnan", -0.0],
+            "types": ["i32", "i64", "f64", "f32", "f64", "f64"]})}
+        with Fake(routes) as f:
+            r = ctl("call", "x", "add", "1", "-2", "0x10", "2.5", "-1e3", "9007199254740993",
+                    "18446744073709551615", "nan", "-inf", "007", sock=f.path)
+            self.assertEqual(r.stdout.decode(),
+                             "3\n9223372036854775807\n0.1\n0.1\n\\x1bnan\n-0\n", r.stderr)
+            self.assertEqual(json.loads(f.asked[0][2]), {"export": "add", "args": [
+                1, -2, "0x10", 2.5, -1000.0, "9007199254740993", "18446744073709551615", "nan",
+                "-inf", 7]})
+            r = ctl("call", "-o", "jsonl", "x", "add", sock=f.path)
+            self.assertEqual(json.loads(r.stdout)["types"][0], "i32")
+            for bad in ("", " 1", "1 ", "x", "1x", "--", "0x", "-o"):
+                r = ctl("call", "x", "add", "1", bad, sock=f.path)
+                self.assertEqual(r.returncode, 125, bad)
+                self.assertIn(f'argument 2: "{bad}" is not a number', r.stderr.decode())
+        with Fake({"POST /v1/instances/x/call": error(422, "trap", "out of bounds")}) as f:
+            r = ctl("call", "x", "add", sock=f.path)
+            self.assertEqual((r.returncode, r.stderr), (134, b"wasmctl call: out of bounds\n"))
+        with Fake({"POST /v1/instances/x/call": answer(200, {})}) as f:
+            self.assertEqual(ctl("call", "x", "add", sock=f.path).returncode, 125)
 
     def test_life(self):
         done = answer(200, instance("exited", 300))

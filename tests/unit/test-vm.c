@@ -20,6 +20,8 @@
 #include "wasmd/limits.h"
 #include "wasmd/vm.h"
 
+#include "wasm-build.h"
+
 #ifdef WASMD_FAULTS
 unsigned wasmd_fault_after = ~0u;
 #endif
@@ -301,6 +303,45 @@ static void too_large_for_the_store_is_refused(void **state)
 	rig_done(&r);
 }
 
+/* One function of that many operands, valid, exported as "f". */
+static void guest_of_operands(struct wb *w, uint32_t operands)
+{
+	static const uint8_t head[] = "\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7\5\1\1f\0\0";
+	struct wb body = { 0 }, code = { 0 };
+
+	wb_bytes(w, head, sizeof(head) - 1);
+	wb_u8(&body, 0);
+	for (uint32_t i = 0; i < operands; i++)
+		wb_bytes(&body, "\x41\0", 2);
+	for (uint32_t i = 0; i < operands; i++)
+		wb_u8(&body, 0x1a);
+	wb_u8(&body, 0x0b);
+	wb_u8(&code, 1);
+	wb_part(&code, &body);
+	wb_section(w, 10, &code);
+}
+
+/* It is not the stack, nor a limit of the host, that such a call runs into. */
+static void too_large_a_function_has_a_trap_of_its_own(void **state)
+{
+	struct wb w = { 0 };
+	struct vm_module *m = NULL;
+	struct vm_valid_module *valid = NULL;
+	struct vm_trap_info info;
+	struct err e = { 0 };
+	struct rig r = { 0 };
+
+	guest_of_operands(&w, 70000);
+	assert_int_equal(vm_module_decode(w.p, w.len, &m, &e), 0);
+	assert_int_equal(vm_module_validate(m, &valid, &e), 0);
+	assert_int_equal(vm_module_compile(valid, &r.code, &e), 0);
+	assert_int_equal(vm_store_new(NULL, &r.s, &e), 0);
+	assert_int_equal(vm_instance_new(r.s, r.code, resolve, &r, &r.in, &info, &e), 0);
+	assert_int_equal(trap_of(&r, "f", 0, &info), VM_TRAP_TOO_LARGE);
+	rig_done(&r);
+	wb_done(&w);
+}
+
 static void wrong_import_is_named(void **state)
 {
 	struct vm_trap_info trap;
@@ -575,6 +616,7 @@ int main(void)
 		cmocka_unit_test(recursion_ends_at_the_limit),
 		cmocka_unit_test(memory_grows_to_the_limit),
 		cmocka_unit_test(too_large_for_the_store_is_refused),
+		cmocka_unit_test(too_large_a_function_has_a_trap_of_its_own),
 		cmocka_unit_test(wrong_import_is_named),
 		cmocka_unit_test(fuel_is_exact),
 		cmocka_unit_test(loops_use_up_their_fuel),

@@ -14,12 +14,16 @@ struct lua_State;
 
 _Noreturn void compat_throw(struct lua_State *L);
 
-#define LUAI_THROW(L, c)    compat_throw(L)
-#define LUAI_TRY(L, c, a)   { a }
-#define luai_jmpbuf	    int
-#define system(command)	    ((command) == NULL ? 0 : -1)
-#define tmpfile()	    ((FILE *)NULL)
-#define LUA_TMPNAMBUFSIZE   1
-#define lua_tmpnam(buf, e)  { (void)(buf); (e) = 1; }
+#define LUAI_THROW(L, c)  compat_throw(L)
+#define LUAI_TRY(L, c, a) { a }
+#define luai_jmpbuf	  int
+#define system(command)	  ((command) == NULL ? 0 : -1)
+#define tmpfile()	  ((FILE *)NULL)
+#define LUA_TMPNAMBUFSIZE 1
+#define lua_tmpnam(buf, e)   \
+	{                    \
+		(void)(buf); \
+		(e) = 1;     \
+	}
 
 #endif

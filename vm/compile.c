@@ -157,43 +157,97 @@ LOWER(binary)
 }
 
 /* clang-format off */
-/* Of an f64.load: its form as an operand, + 1. */
+/* Of a load: its form as an operand, + 1. */
 static const uint8_t operand_forms[] = {
-	[LOAD_S] = 1 + FLOAD_S,   [LOAD_A] = 1 + FLOAD_A,   [LOAD_XS] = 1 + FLOAD_XS,
-	[LOAD_XK] = 1 + FLOAD_XK, [LOAD_XA] = 1 + FLOAD_XA, [LOAD_XAK] = 1 + FLOAD_XAK,
+	[LOAD_S] = 1 + FROM_S,   [LOAD_A] = 1 + FROM_A,   [LOAD_XS] = 1 + FROM_XS,
+	[LOAD_XK] = 1 + FROM_XK, [LOAD_XA] = 1 + FROM_XA, [LOAD_XAK] = 1 + FROM_XAK,
 };
 /* Of an operation: the first of its forms with y from memory. */
 static const uint16_t from_memory[C_COUNT] = {
-#define FLOAD(id, ...) [C_##id] = C_##id##_ls,
-	CODE_FLOADS(FLOAD)
-#undef FLOAD
+#define LOAD(id, ...) [C_##id] = C_##id##_ls,
+	CODE_FLOADS(LOAD)
+	CODE_ILOADS(LOAD)
+#undef LOAD
 };
 /* clang-format on */
 
-/* The second operand has just been loaded: both at once. */
-static bool float_from_memory(struct comp *c, unsigned op)
+/* Is the operand at the top, or if @second the one below, the last cell's? */
+static bool made_last(const struct comp *c, bool second)
 {
-	uint32_t height = (uint32_t)c->stack.len - 1, x, offset;
-	unsigned form;
+	uint32_t height = (uint32_t)c->stack.len - 1;
+
+	if (second && c->stack.at[height].kind == VAL_TEMP)
+		return false;
+	height -= second;
+	return c->stack.at[height].kind == VAL_TEMP && is_last(c, height);
+}
+
+/* The slot of the other operand than the one made last, which is dropped. */
+static uint32_t pop_other(struct comp *c, bool second)
+{
+	struct val v = pop(c);
+
+	if (second) {
+		(void)pop(c);
+		push(c, v);
+	}
+	return pop_slot(c);
+}
+
+/* One operand has just been loaded: both at once. */
+static bool with_memory(struct comp *c, unsigned op, bool second, bool is_float)
+{
+	unsigned load = is_float ? C_f64_load : C_i32_load, form;
+	uint32_t x, offset, at;
 	union cell w;
 
-	if (from_memory[op] == 0 || c->stack.at[height].kind != VAL_TEMP || !is_last(c, height))
+	if (from_memory[op] == 0 || !made_last(c, second) || (second && op == C_f64_sub))
 		return false;
 	w = c->cells.at[c->last];
-	form = w.op - (unsigned)C_f64_load;
+	form = w.op - load;
 	if (form >= ARRAY_LEN(operand_forms) || operand_forms[form] == 0)
 		return false;
 	form = operand_forms[form] - 1u;
-	offset = form == FLOAD_S || form == FLOAD_A ? w.c : c->cells.at[c->last + 1].x;
+	offset = form == FROM_S || form == FROM_A ? w.c : c->cells.at[c->last + 1].x;
 	(void)take_back(c);
-	(void)pop(c);
-	x = pop_slot(c);
-	if (x == c->facc)
-		form += FLOAD_FORMS;
-	w.a = (uint16_t)temp(c, (uint32_t)c->stack.len);
-	height = emit(c, from_memory[op] + form, w.a, w.b, w.c);
+	x = pop_other(c, second);
+	if (is_float ? x == c->facc : x == c->acc && form < FROM_A)
+		form += FROM_FORMS;
+	at = emit(c, from_memory[op] + form, temp(c, (uint32_t)c->stack.len), w.b, w.c);
 	emit_pair(c, offset, x);
-	push_result(c, height);
+	push_result(c, at);
+	return true;
+}
+
+/* One operand of a sum has just been multiplied: both at once. */
+static bool with_product(struct comp *c, unsigned op, bool second)
+{
+	unsigned base = op == C_f64_add ? C_f64_muladd : second ? C_f64_mulrsub : C_f64_mulsub;
+	uint32_t z, at;
+	union cell w, from = { .u64 = 0 };
+	bool memory;
+
+	if ((op != C_f64_add && op != C_f64_sub) || !made_last(c, second))
+		return false;
+	w = c->cells.at[c->last];
+	memory = w.op >= C_f64_mul_ls && w.op <= C_f64_mul_laxak;
+	if (!memory && (w.op < C_f64_mul || w.op > C_f64_mul_sa))
+		return false;
+	if (memory)
+		from = c->cells.at[c->last + 1];
+	(void)take_back(c);
+	z = pop_other(c, second);
+	if (memory)
+		base += FMUL_FROM + w.op - C_f64_mul_ls;
+	else if (w.op == C_f64_mul)
+		base += z == c->facc ? FMUL_Z : FMUL_S;
+	else
+		base += FMUL_A;
+	at = emit(c, base, temp(c, (uint32_t)c->stack.len), w.b, w.op == C_f64_mul_sa ? w.b : w.c);
+	if (memory)
+		emit_word(c, from.u64);
+	emit_pair(c, z, 0);
+	push_result(c, at);
 	return true;
 }
 
@@ -201,7 +255,8 @@ LOWER(float)
 {
 	uint32_t x, y;
 
-	if (float_from_memory(c, l->code))
+	if (with_memory(c, l->code, false, true) || with_memory(c, l->code, true, true) ||
+	    with_product(c, l->code, false) || with_product(c, l->code, true))
 		return;
 	y = pop_slot(c);
 	x = pop_slot(c);
@@ -227,6 +282,8 @@ LOWER(integer)
 		result(c, l->code + (x == c->acc ? INT_AK : INT_K), x, (uint16_t)top.k);
 		return;
 	}
+	if (with_memory(c, l->code, false, false) || with_memory(c, l->code, true, false))
+		return;
 	y = pop_slot(c);
 	x = pop_slot(c);
 	result(c, l->code + (x == c->acc ? INT_A : y == c->acc ? INT_SA : INT_S), x, y);
@@ -301,13 +358,42 @@ LOWER(load)
 	push_result(c, at);
 }
 
+/* With a sum for its address; what is stored was there before. */
+static bool store_at_sum(struct comp *c, const struct lower *l, uint64_t offset)
+{
+	struct val v = c->stack.at[c->stack.len - 1];
+	enum form_load form;
+	union cell sum;
+	uint32_t value;
+
+	if (!made_last(c, true))
+		return false;
+	(void)pop(c);
+	if (!address_sum(c, &sum, &form)) {
+		push(c, v);
+		return false;
+	}
+	push(c, v);
+	value = pop_slot(c);
+	emit_place(c);
+	(void)emit(c, l->code + STORE_XS + (unsigned)form - LOAD_XS, sum.b, value, sum.c);
+	emit_word(c, offset);
+	return true;
+}
+
 LOWER(store)
 {
-	uint32_t value = pop_slot(c), addr = pop_slot(c);
-	unsigned form = value == (l->is_float ? c->facc : c->acc) ? STORE_V
-			: addr == c->acc			  ? STORE_A
-								  : STORE_S;
+	uint32_t value, addr;
+	unsigned form = STORE_S;
 
+	if (store_at_sum(c, l, im->k))
+		return;
+	value = pop_slot(c);
+	addr = pop_slot(c);
+	if (value == (l->is_float ? c->facc : c->acc))
+		form = STORE_V;
+	else if (addr == c->acc)
+		form = STORE_A;
 	emit_place(c);
 	if (im->k <= UINT16_MAX) {
 		(void)emit(c, l->code + form, addr, value, (uint32_t)im->k);
@@ -467,21 +553,33 @@ static void begin(struct comp *c, const struct mod_func *f)
 
 /* ---- the body ------------------------------------------------------------ */
 
+static unsigned entry_op(const struct comp *c)
+{
+	if (c->n_consts != 0 || c->n_locals > c->n_params + COMP_FEW)
+		return C_ENTER_FULL;
+	return c->n_locals == c->n_params ? C_ENTER : C_ENTER_FEW;
+}
+
 static uint32_t entry_cells(const struct comp *c)
 {
-	return c->n_locals == c->n_params && c->n_consts == 0 ? 1 : 2 + c->n_consts;
+	return entry_op(c) == C_ENTER_FULL ? 2 + c->n_consts : 1;
+}
+
+static uint32_t frame_size(const struct comp *c)
+{
+	uint32_t n = temp(c, c->max_height), few = c->n_params + COMP_FEW;
+
+	n = n > c->n_results ? n : c->n_results;
+	return entry_op(c) == C_ENTER_FEW && n < few ? few : n;
 }
 
 static void put_entry(const struct comp *c, union cell *w)
 {
-	uint32_t frame = temp(c, c->max_height);
-
-	frame = frame > c->n_results ? frame : c->n_results;
-	w[0] = (union cell){ .op = C_ENTER, .c = (uint16_t)frame };
-	if (entry_cells(c) == 1)
+	w[0] = (union cell){ .op = (uint16_t)entry_op(c),
+			     .a = (uint16_t)c->n_params,
+			     .c = (uint16_t)frame_size(c) };
+	if (w->op != C_ENTER_FULL)
 		return;
-	w[0].op = C_ENTER_FULL;
-	w[0].a = (uint16_t)c->n_params;
 	w[0].b = (uint16_t)c->n_locals;
 	w[1].u64 = c->n_consts;
 	for (uint32_t i = 0; i < c->n_consts; i++)

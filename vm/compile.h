@@ -10,6 +10,7 @@
 #include "vm/code.h"
 
 #define COMP_NONE     UINT32_MAX
+#define COMP_FEW      4u     /* locals that ENTER_FEW clears */
 #define COMP_CONSTS   32u    /* constants kept in a frame; copied at every call */
 #define COMP_COST_MAX 60000u /* and a thousand moves still fit 16 bits */
 

@@ -88,23 +88,31 @@ static const uint16_t counting[C_COUNT] = {
 };
 /* clang-format on */
 
-/* Back to the loop at hand; with the counting that stands before it. */
-static void emit_loop_test(struct comp *c, struct test t)
+/* With the counting that stands before it, if that is so. */
+static bool emit_count_test(struct comp *c, struct test t, bool loop)
 {
+	uint32_t op = counting[t.op];
 	union cell w;
 
-	if (c->prev == COMP_NONE || counting[t.op] == 0 || !is_count(c->cells.at[c->prev])) {
-		t.op += t.loop;
-		emit_test(c, t);
-		return;
-	}
+	if (c->prev == COMP_NONE || op == 0 || !is_count(c->cells.at[c->prev]))
+		return false;
+	if (!loop)
+		op += t.op == C_BR_NZ_a ? 1u : INC_FORMS;
 	w = c->cells.at[c->prev];
 	c->cells.len = c->prev;
-	if (t.sa)
-		t.b = t.a;
 	emit_place(c);
-	(void)emit(c, counting[t.op], w.a, t.b, take_cost(c));
+	(void)emit(c, op, w.a, t.sa ? t.a : t.b, take_cost(c));
 	emit_pair(c, (uint32_t)(int16_t)w.c, 0);
+	return true;
+}
+
+/* Back to the loop at hand. */
+static void emit_loop_test(struct comp *c, struct test t)
+{
+	if (emit_count_test(c, t, true))
+		return;
+	t.op += t.loop;
+	emit_test(c, t);
 }
 
 /* lp leads to @l from here: there is no call or other loop on any way. */
@@ -215,7 +223,8 @@ void lower_br_if(struct comp *c, const struct lower *w, const struct imms *im)
 		emit_loop_test(c, t);
 		return;
 	}
-	emit_test(c, t);
+	if (!straight || !emit_count_test(c, t, false))
+		emit_test(c, t);
 	if (straight) {
 		emit_target(c, l);
 		return;

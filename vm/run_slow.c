@@ -284,9 +284,9 @@ enum vm_trap run_lazy(struct vm_func *f)
 void run_link(const union cell *call, const struct vm_func *f)
 {
 	union cell *w = (union cell *)(uintptr_t)call;
-	bool plain = f->ip->op == C_ENTER;
+	unsigned op = f->ip->op;
 
-	w[1].to = plain ? f->ip + 1 : f->ip;
-	w->op = plain ? C_CALL_TO : C_CALL_FULL;
+	w[1].to = op == C_ENTER_FULL ? f->ip : f->ip + 1;
+	w->op = op == C_ENTER ? C_CALL_TO : op == C_ENTER_FEW ? C_CALL_FEW : C_CALL_FULL;
 }
 #undef TRY

@@ -10,6 +10,7 @@
 #include "vm/code.h"
 
 #define COMP_NONE     UINT32_MAX
+#define COMP_FEW      4u     /* locals that ENTER_FEW clears */
 #define COMP_CONSTS   32u    /* constants kept in a frame; copied at every call */
 #define COMP_COST_MAX 60000u /* and a thousand moves still fit 16 bits */
 
@@ -48,10 +49,14 @@ struct comp {
 	uint32_t n_params, n_results, n_locals;
 	uint32_t first_temp; /* slot of height 0 */
 	uint32_t max_height;
-	uint32_t settled; /* so many entries from the bottom name no local */
-	uint32_t last;	  /* cell whose result may still be redirected, or COMP_NONE */
-	uint32_t cost;	  /* instructions since fuel was last charged */
-	uint32_t dead;	  /* 0: reachable; else 1 + depth of blocks opened since */
+	uint32_t settled;	    /* so many entries from the bottom name no local */
+	uint32_t last;		    /* cell whose result may still be redirected, or COMP_NONE */
+	uint32_t acc, facc;	    /* slots whose values the accumulators hold, or COMP_NONE */
+	uint32_t acc_was, facc_was; /* before the last cell wrote them */
+	uint32_t prev, prev_was;    /* the cells emitted last, if no label lies between */
+	uint32_t loop;		    /* head of the loop that lp leads to, or COMP_NONE */
+	uint32_t cost;		    /* instructions since fuel was last charged */
+	uint32_t dead;		    /* 0: reachable; else 1 + depth of blocks opened since */
 	uint32_t max_cells;
 	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS } bad;
 };
@@ -61,10 +66,14 @@ struct lower {
 	void (*fn)(struct comp *c, const struct lower *l, const struct imms *im);
 	uint16_t code;
 	uint8_t n_in, n_out; /* of a SLOW row; n_in of an INT or CMP: bytes */
+	bool is_float;	     /* operands, or what is stored, may be in facc */
 };
 
 /* ---- compile_emit.c: cells ----------------------------------------------- */
 uint32_t emit(struct comp *c, unsigned op, uint32_t a, uint32_t b, uint32_t k);
+void emitted(struct comp *c, unsigned op, uint32_t a);
+void forget_registers(struct comp *c);
+union cell take_back(struct comp *c); /* the cell @last leads to */
 void emit_word(struct comp *c, uint64_t word);
 void emit_pair(struct comp *c, uint32_t x, uint32_t y);
 void emit_move(struct comp *c, uint32_t to, uint32_t from);
@@ -88,6 +97,12 @@ void save_local(struct comp *c, uint32_t x);
 void reset_stack(struct comp *c, uint32_t height, uint32_t n);
 bool is_last(const struct comp *c, uint32_t height); /* the last cell made it */
 void store_val(struct comp *c, uint32_t to, struct val v, uint32_t height);
+
+/* A local that goes up or down by a number. */
+static inline bool is_count(union cell w)
+{
+	return (w.op == C_i32_add_k || w.op == C_i32_add_ak) && w.a == w.b;
+}
 
 /* ---- compile_ctl.c ------------------------------------------------------- */
 #define LOWER(name) void lower_##name(struct comp *, const struct lower *, const struct imms *)

@@ -8,46 +8,66 @@
 
 /* The test of a branch, taken from the top of the stack. */
 struct test {
-	unsigned op;
+	unsigned op, loop; /* @loop: how far the form towards the loop lies */
 	uint32_t a, b;
+	bool sa; /* acc is the second operand */
 };
 
-static const uint16_t inverse[C_COUNT] = {
-#define CMP(id, inv, ...) [C_##id] = C_##inv, [C_##id##_k] = C_##inv##_k,
+/* clang-format off */
+/* Of a comparison that can become a branch: the branch taken if it holds, the
+ * one taken if not, and how far its form towards the loop lies (0: none). */
+static const struct branch {
+	uint16_t yes, no, loop;
+	bool sa;
+} branches[C_COUNT] = {
+#define ROW(op, y, n, l) [C_##op] = { C_##y, C_##n, l, false },
+#define CMP(id, inv, ...)                                         \
+	ROW(id, br_##id, br_##inv, INT_FORMS)                     \
+	ROW(id##_k, br_##id##_k, br_##inv##_k, INT_FORMS)         \
+	ROW(id##_a, br_##id##_a, br_##inv##_a, INT_FORMS)         \
+	ROW(id##_ak, br_##id##_ak, br_##inv##_ak, INT_FORMS)      \
+	[C_##id##_sa] = { C_br_##id##_sa, C_br_##inv##_sa, INT_FORMS, true },
+#define FCMP(id, ...)                           \
+	ROW(id, br_##id, brn_##id, 0)           \
+	ROW(id##_a, br_##id##_a, brn_##id##_a, 0) \
+	ROW(id##_sa, br_##id##_sa, brn_##id##_sa, 0)
 	CODE_CMPS(CMP)
+	CODE_FCMPS(FCMP)
+	ROW(i32_eqz, BR_Z, BR_NZ, TEST_LP)
+	ROW(i32_eqz_a, BR_Z_a, BR_NZ_a, TEST_LP)
 #undef CMP
+#undef FCMP
+#undef ROW
 };
+/* clang-format on */
 
 /* The comparison at the end of the code, as a branch; it is taken back. */
 static struct test test_fuse(struct comp *c, bool want)
 {
-	union cell w = c->cells.at[c->last];
-	struct test t = { .a = w.b, .b = w.c };
+	union cell w = take_back(c);
+	const struct branch *br = &branches[w.op];
+	bool eqz = w.op == C_i32_eqz || w.op == C_i32_eqz_a;
 
-	c->cells.len = c->last;
-	c->last = COMP_NONE;
-	if (w.op == C_i32_eqz)
-		t.op = want ? C_BR_Z : C_BR_NZ;
-	else
-		t.op = 2u + (want ? w.op : inverse[w.op]);
-	if (w.op == C_i32_eqz)
-		t.b = 0;
-	return t;
+	return (struct test){ .op = want ? br->yes : br->no,
+			      .loop = br->loop,
+			      .a = w.b,
+			      .b = eqz ? 0 : w.c,
+			      .sa = br->sa };
 }
 
 static struct test test_pop(struct comp *c, bool want)
 {
-	uint32_t height = (uint32_t)c->stack.len - 1;
+	uint32_t height = (uint32_t)c->stack.len - 1, slot;
 
-	if (c->stack.at[height].kind == VAL_TEMP && is_last(c, height)) {
-		unsigned op = c->cells.at[c->last].op;
-
-		if (op == C_i32_eqz || inverse[op] != 0) {
-			(void)pop(c);
-			return test_fuse(c, want);
-		}
+	if (c->stack.at[height].kind == VAL_TEMP && is_last(c, height) &&
+	    branches[c->cells.at[c->last].op].yes != 0) {
+		(void)pop(c);
+		return test_fuse(c, want);
 	}
-	return (struct test){ .op = want ? C_BR_NZ : C_BR_Z, .a = pop_slot(c) };
+	slot = pop_slot(c);
+	return (struct test){ .op = (want ? C_BR_NZ : C_BR_Z) + (slot == c->acc),
+			      .loop = TEST_LP,
+			      .a = slot };
 }
 
 /* The target cell is to follow. */
@@ -55,6 +75,50 @@ static void emit_test(struct comp *c, struct test t)
 {
 	emit_place(c);
 	(void)emit(c, t.op, t.a, t.b, take_cost(c));
+}
+
+/* clang-format off */
+/* Of a branch that tests acc: that with the counting before it. */
+static const uint16_t counting[C_COUNT] = {
+#define CMP(id, ...) [C_br_##id##_a] = C_inc_lp_##id##_a, [C_br_##id##_ak] = C_inc_lp_##id##_ak, \
+		     [C_br_##id##_sa] = C_inc_lp_##id##_sa,
+	CODE_CMP32S(CMP)
+	[C_BR_NZ_a] = C_INC_LP_NZ,
+#undef CMP
+};
+/* clang-format on */
+
+/* With the counting that stands before it, if that is so. */
+static bool emit_count_test(struct comp *c, struct test t, bool loop)
+{
+	uint32_t op = counting[t.op];
+	union cell w;
+
+	if (c->prev == COMP_NONE || op == 0 || !is_count(c->cells.at[c->prev]))
+		return false;
+	if (!loop)
+		op += t.op == C_BR_NZ_a ? 1u : INC_FORMS;
+	w = c->cells.at[c->prev];
+	c->cells.len = c->prev;
+	emit_place(c);
+	(void)emit(c, op, w.a, t.sa ? t.a : t.b, take_cost(c));
+	emit_pair(c, (uint32_t)(int16_t)w.c, 0);
+	return true;
+}
+
+/* Back to the loop at hand. */
+static void emit_loop_test(struct comp *c, struct test t)
+{
+	if (emit_count_test(c, t, true))
+		return;
+	t.op += t.loop;
+	emit_test(c, t);
+}
+
+/* lp leads to @l from here: there is no call or other loop on any way. */
+static bool by_lp(const struct comp *c, const struct label *l)
+{
+	return l->head != COMP_NONE && l->head == c->loop;
 }
 
 static void go_dead(struct comp *c)
@@ -127,8 +191,9 @@ static void emit_br(struct comp *c, struct label *l)
 	else
 		move_top(c, temp(c, l->base), arity(l));
 	emit_place(c);
-	(void)emit(c, C_BR, 0, 0, take_cost(c));
-	emit_target(c, l);
+	(void)emit(c, by_lp(c, l) ? C_LP : C_BR, 0, 0, take_cost(c));
+	if (!by_lp(c, l))
+		emit_target(c, l);
 }
 
 void lower_br(struct comp *c, const struct lower *w, const struct imms *im)
@@ -154,7 +219,12 @@ void lower_br_if(struct comp *c, const struct lower *w, const struct imms *im)
 
 	if (straight || arity(l) > 1)
 		settle(c, arity(l));
-	emit_test(c, t);
+	if (straight && t.loop != 0 && by_lp(c, l)) {
+		emit_loop_test(c, t);
+		return;
+	}
+	if (!straight || !emit_count_test(c, t, false))
+		emit_test(c, t);
 	if (straight) {
 		emit_target(c, l);
 		return;
@@ -263,6 +333,15 @@ void lower_block(struct comp *c, const struct lower *w, const struct imms *im)
 	(void)open_block(c, im);
 }
 
+/* Over the LOOP cell that follows, which is for branches back that have no lp. */
+static void emit_charge_loop(struct comp *c)
+{
+	if (c->cost == 0)
+		return;
+	emit_place(c);
+	(void)emit(c, C_CHARGE_LOOP, 0, 0, take_cost(c));
+}
+
 /* Fuel of what stands before must not be charged at every turn. */
 void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 {
@@ -270,9 +349,10 @@ void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 
 	if (l == NULL)
 		return;
-	emit_charge(c);
-	c->last = COMP_NONE;
+	emit_charge_loop(c);
 	l->head = (uint32_t)c->cells.len;
+	c->loop = l->head;
+	(void)emit(c, C_LOOP, 0, 0, 0);
 }
 
 void lower_if(struct comp *c, const struct lower *w, const struct imms *im)
@@ -333,6 +413,7 @@ static uint32_t call_begin(struct comp *c, const struct vm_func_type *t)
 	settle(c, t->n_params);
 	emit_place(c);
 	reset_stack(c, (uint32_t)c->stack.len - t->n_params, 0);
+	c->loop = COMP_NONE;
 	return temp(c, (uint32_t)c->stack.len);
 }
 
@@ -347,6 +428,8 @@ void lower_call(struct comp *c, const struct lower *w, const struct imms *im)
 	uint32_t n = c->m->n_imported[VM_FUNC], base = call_begin(c, t);
 
 	(void)emit(c, im->x < n ? C_CALL_IMPORT : C_CALL, base, 0, take_cost(c));
+	if (im->x >= n)
+		emit_word(c, 0); /* where to, once it is known */
 	emit_pair(c, im->x < n ? im->x : im->x - n, 0);
 	call_done(c, t);
 }

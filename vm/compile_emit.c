@@ -19,6 +19,90 @@ static void put(struct comp *c, union cell w)
 		c->bad = COMP_CELLS;
 }
 
+/* What an operation does to the accumulators; what is not listed may do
+ * anything. Only moves come between an operation's operands being popped and
+ * its cell, and they keep both. */
+enum effect { CLEARS, KEEPS, MOVES, TO_ACC, TO_FACC };
+
+/* clang-format off */
+static const uint8_t effects[C_COUNT] = {
+#define TO_u32 TO_ACC
+#define TO_u64 TO_ACC
+#define TO_f32 MOVES
+#define TO_f64 TO_FACC
+#define INTS(id, to) [C_##id] = to, [C_##id##_k] = to, [C_##id##_a] = to, [C_##id##_ak] = to, \
+		     [C_##id##_sa] = to,
+#define FBINS(id, to) [C_##id] = to, [C_##id##_a] = to, [C_##id##_sa] = to,
+#define INT(id, in, out, ...) INTS(id, TO_##out)
+#define CMP(id, ...)          INTS(id, TO_ACC) INTS(br_##id, KEEPS) INTS(lp_##id, KEEPS)
+#define FCMP(id, ...)         FBINS(id, TO_ACC) FBINS(br_##id, KEEPS) FBINS(brn_##id, KEEPS)
+#define FBIN(id, ...)         FBINS(id, TO_FACC)
+#define BIN(id, in, out, ...) [C_##id] = TO_##out,
+#define UN(id, in, out, ...)  [C_##id] = TO_##out, [C_##id##_a] = TO_##out,
+#define DIV(id, ...)          [C_##id] = TO_ACC,
+#define CUT(id, ...)          [C_##id] = TO_ACC,
+#define STORE(id, ...)        [C_##id] = KEEPS, [C_##id##_far] = KEEPS, [C_##id##_a] = KEEPS, \
+			      [C_##id##_v ... C_##id##_xak] = KEEPS,
+#define NONE(id)
+#define LOAD(id, as, out)     [C_##id ... C_##id##_xak] = TO_##out,
+	CODE_ALL(INT, CMP, FCMP, FBIN, BIN, UN, DIV, CUT, LOAD, STORE, NONE)
+#define CMP32(id, ...)        [C_inc_lp_##id##_a ... C_inc_br_##id##_sa] = TO_ACC, \
+			      INTS(select_##id, TO_ACC)
+#define FLOAD(id, ...)        [C_##id##_ls ... C_##id##_laxak] = TO_FACC,
+#define ILOAD(id, ...)        [C_##id##_ls ... C_##id##_laxk] = TO_ACC,
+#define FMUL(id, ...)         [C_##id ... C_##id##_laxak] = TO_FACC,
+	CODE_CMP32S(CMP32)
+	CODE_FLOADS(FLOAD)
+	CODE_ILOADS(ILOAD)
+	CODE_FMULS(FMUL)
+	[C_BR_Z ... C_LP_NZ_a] = KEEPS,
+	[C_CHARGE] = KEEPS,
+	[C_INC_LP_NZ] = TO_ACC, [C_INC_BR_NZ] = TO_ACC, [C_INC2] = CLEARS, [C_LOOP] = CLEARS, [C_CHARGE_LOOP] = CLEARS,
+	[C_MOV2] = MOVES, [C_MOV] = MOVES, [C_CONST32] = MOVES, [C_CONST64] = MOVES, [C_MEMORY_SIZE] = MOVES,
+	[C_SELECT] = TO_ACC, [C_GLOBAL_GET] = TO_ACC,
+};
+/* clang-format on */
+
+void forget_registers(struct comp *c)
+{
+	c->acc = c->facc = c->acc_was = c->facc_was = COMP_NONE;
+	c->prev = c->prev_was = COMP_NONE;
+}
+
+static void overwritten(uint32_t *reg, uint32_t slot)
+{
+	if (*reg == slot)
+		*reg = COMP_NONE;
+}
+
+/* @op has been written, or its result redirected to @a. */
+void emitted(struct comp *c, unsigned op, uint32_t a)
+{
+	switch ((enum effect)effects[op]) {
+	case CLEARS:
+		forget_registers(c);
+		break;
+	case KEEPS:
+		break;
+	case MOVES:
+		overwritten(&c->acc, a);
+		overwritten(&c->facc, a);
+		break;
+	case TO_ACC:
+		c->acc_was = c->acc;
+		c->facc_was = c->facc;
+		c->acc = a;
+		overwritten(&c->facc, a);
+		break;
+	case TO_FACC:
+		c->acc_was = c->acc;
+		c->facc_was = c->facc;
+		overwritten(&c->acc, a);
+		c->facc = a;
+		break;
+	}
+}
+
 uint32_t emit(struct comp *c, unsigned op, uint32_t a, uint32_t b, uint32_t k)
 {
 	uint32_t at = (uint32_t)c->cells.len;
@@ -26,6 +110,9 @@ uint32_t emit(struct comp *c, unsigned op, uint32_t a, uint32_t b, uint32_t k)
 	put(c, (union cell){
 		       .op = (uint16_t)op, .a = (uint16_t)a, .b = (uint16_t)b, .c = (uint16_t)k });
 	c->last = COMP_NONE;
+	emitted(c, op, a);
+	c->prev_was = c->prev;
+	c->prev = at;
 	return at;
 }
 
@@ -39,10 +126,36 @@ void emit_pair(struct comp *c, uint32_t x, uint32_t y)
 	put(c, (union cell){ .x = x, .y = y });
 }
 
+/* Two moves in a row are one cell more, but one operation. */
 void emit_move(struct comp *c, uint32_t to, uint32_t from)
 {
-	if (to != from)
+	union cell *prev = c->prev != COMP_NONE && c->bad == COMP_OK ? &c->cells.at[c->prev] : NULL;
+
+	if (to == from)
+		return;
+	if (prev == NULL || prev->op != C_MOV) {
 		(void)emit(c, C_MOV, to, from, 0);
+		return;
+	}
+	prev->op = C_MOV2;
+	prev->c = (uint16_t)to;
+	emit_pair(c, from, 0);
+	c->last = COMP_NONE;
+	emitted(c, C_MOV2, to);
+}
+
+/* The registers then hold what they held before it, and it is not written. */
+union cell take_back(struct comp *c)
+{
+	union cell w = c->cells.at[c->last];
+
+	c->cells.len = c->last;
+	c->last = COMP_NONE;
+	c->acc = c->acc_was;
+	c->facc = c->facc_was;
+	c->prev = c->prev_was;
+	c->prev_was = COMP_NONE;
+	return w;
 }
 
 void emit_place(struct comp *c)
@@ -89,6 +202,7 @@ void bind(struct comp *c, uint32_t *chain)
 	uint32_t next;
 
 	c->last = COMP_NONE;
+	forget_registers(c);
 	for (uint32_t i = *chain; i != 0 && c->bad == COMP_OK; i = next) {
 		next = (uint32_t)c->cells.at[i - 1].u64;
 		c->cells.at[i - 1].u64 = c->cells.len;
@@ -258,4 +372,5 @@ void reset_stack(struct comp *c, uint32_t height, uint32_t n)
 	while (n-- > 0)
 		(void)push_temp(c);
 	c->last = COMP_NONE;
+	forget_registers(c);
 }

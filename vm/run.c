@@ -14,34 +14,26 @@ const union cell stub_exit[1] = { { .op = C_EXIT } };
 
 #define PARAMS                                                                           \
 	const union cell *ip, union slot *fp, uint8_t *mem, uint64_t size, int64_t left, \
-		struct ctl *csp, struct vm_instance *in
-#define ARGS ip, fp, mem, size, left, csp, in
-
-#define NAMES(NAME) \
-	CODE_ALL(NAME##_INT, NAME##_CMP, NAME, NAME, NAME, NAME, NAME##_FAR, NAME##_FAR, NAME)
+		struct ctl *csp, struct vm_instance *in, uint64_t acc, double facc,      \
+		const union cell *lp
+#define ARGS ip, fp, mem, size, left, csp, in, acc, facc, lp
 
 /* clang-format off */
-#define ENTRY(id, ...) [C_##id] = ENTRY_OF(id),
-#define ENTRY_INT(id, ...) ENTRY(id) ENTRY(id##_k)
-#define ENTRY_CMP(id, ...) ENTRY_INT(id) ENTRY_INT(br_##id)
-#define ENTRY_FAR(id, ...) ENTRY(id) ENTRY(id##_far)
-
-/* Guaranteed tail calls with eight values in registers. */
+/* Guaranteed tail calls with ten values in registers. */
 #if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #define HANDLER_TYPE __attribute__((preserve_none)) void
 typedef HANDLER_TYPE handler(PARAMS);
 
-#define DECLARE(id, ...) static handler op_##id;
-#define DECLARE_INT(id, ...) DECLARE(id) DECLARE(id##_k)
-#define DECLARE_CMP(id, ...) DECLARE_INT(id) DECLARE_INT(br_##id)
-#define DECLARE_FAR(id, ...) DECLARE(id) DECLARE(id##_far)
-NAMES(DECLARE)
-DECLARE(LEAVE)
-DECLARE(REFILL)
+#define NAME(id) static handler op_##id;
+CODE_NAMES
+NAME(LEAVE)
+NAME(REFILL)
+#undef NAME
 
-#define ENTRY_OF(id) op_##id
 static handler *const ops[C_COUNT] = {
-	NAMES(ENTRY)
+#define NAME(id) [C_##id] = op_##id,
+	CODE_NAMES
+#undef NAME
 };
 /* clang-format on */
 
@@ -57,7 +49,6 @@ static void dispatch(PARAMS)
 }
 #else
 /* clang-format off */
-#define ENTRY_OF(id) &&op_##id
 #define HANDLER(id) op_##id:
 #define GO() goto *ops[ip->op]
 #define JUMP(id) goto op_##id
@@ -68,7 +59,9 @@ __attribute__((optimize("no-gcse"))) /* or all handlers share one jump */
 static void dispatch(PARAMS)
 {
 	static const void *const ops[C_COUNT] = {
-		NAMES(ENTRY)
+#define NAME(id) [C_##id] = &&op_##id,
+		CODE_NAMES
+#undef NAME
 	};
 	/* clang-format on */
 
@@ -81,5 +74,5 @@ void run(struct vm_store *s, const union cell *ip, union slot *fp, struct vm_ins
 	 struct ctl *csp)
 {
 	s->trap = VM_TRAP_NONE;
-	dispatch(ip, fp, in->mem->base, in->mem->size, s->left, csp, in);
+	dispatch(ip, fp, in->mem->base, in->mem->size, s->left, csp, in, 0, 0, ip);
 }

@@ -278,4 +278,15 @@ enum vm_trap run_lazy(struct vm_func *f)
 	f->ip = c->bodies[own]->cells;
 	return VM_TRAP_NONE;
 }
+
+/* A call whose function is compiled goes straight there from now on; so it
+ * does in every instance of the code. */
+void run_link(const union cell *call, const struct vm_func *f)
+{
+	union cell *w = (union cell *)(uintptr_t)call;
+	unsigned op = f->ip->op;
+
+	w[1].to = op == C_ENTER_FULL ? f->ip : f->ip + 1;
+	w->op = op == C_ENTER ? C_CALL_TO : op == C_ENTER_FEW ? C_CALL_FEW : C_CALL_FULL;
+}
 #undef TRY

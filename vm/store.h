@@ -128,6 +128,7 @@ void run(struct vm_store *s, const union cell *ip, union slot *fp, struct vm_ins
 enum vm_trap run_slow(struct vm_instance *in, union slot *v, const union cell *ip);
 enum vm_trap run_host(struct vm_instance *in, union slot *v, const struct vm_func *f);
 enum vm_trap run_lazy(struct vm_func *f);
+void run_link(const union cell *call, const struct vm_func *f);
 enum vm_trap table_init_from(struct vm_instance *in, struct vm_table *t, uint32_t seg, uint32_t dst,
 			     uint32_t src, uint32_t n);
 enum vm_trap memory_init_from(struct vm_instance *in, struct vm_memory *m, uint32_t seg,

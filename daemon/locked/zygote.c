@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@
 #define LOAD_WALL_S 60		 /* the same by the clock on the wall */
 #define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
 #define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
+#define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
 #define EXIT_ORPHAN 0
 
 #ifdef WASMD_FAULTS
@@ -149,8 +151,10 @@ static int load(struct zygote *z, struct vm_code **ret, struct err *e)
 	    wasi_new(&g->wasi, e) < 0)
 		return e->code;
 	wasi_attach(g->wasi, g->store);
-	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0)
+	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0 ||
+	    vm_instance_image(g->instance, IMAGE_LEAST, e) < 0)
 		return e->code;
+	(void)malloc_trim(0); /* what loading needed for a while */
 	load_limits(false, 0);
 	return 0;
 }

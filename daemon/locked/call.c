@@ -150,7 +150,7 @@ static void run(const struct serving *s, const struct msg_call *m, struct vm_fun
 static struct msg_call_done serve(const struct serving *s, const struct msg_call *m)
 {
 	struct msg_call_done d = { .id = m->id };
-	struct vm_func *f;
+	struct vm_func *f = NULL;
 	struct err e = { 0 };
 
 	*s->trap = (struct vm_trap_info){ 0 };

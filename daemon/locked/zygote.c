@@ -37,6 +37,7 @@ struct inst {
 	uint64_t seq;
 	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */
 	uint64_t started, wall_by, cpu_ns;
+	uint64_t cpu_look; /* no sooner can its cpu time be used up */
 	struct msg_zyg_exited end;
 };
 
@@ -257,6 +258,7 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 	n->started = ask->taken_ns = now_ns(CLOCK_MONOTONIC);
 	n->wall_by = ask->wall_ns != 0 ? n->started + ask->wall_ns : UINT64_MAX;
 	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
+	n->cpu_look = ask->cpu_ns != 0 ? n->started + ask->cpu_ns : UINT64_MAX;
 	n->pid = spares_start(&z->spares, &z->guest, m);
 	if (n->pid < 0) {
 		refuse_start(n, m, -n->pid);
@@ -283,12 +285,18 @@ static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
 		(void)kill(n->pid, signals[ask->how]);
 }
 
+static volatile sig_atomic_t child_ended;
+
+/* The kernel looks at every child, so it is asked only when there is one. */
 static void reap(struct zygote *z)
 {
 	struct rusage ru;
 	int status;
 	pid_t pid;
 
+	if (!child_ended)
+		return;
+	child_ended = 0;
 	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
 		if (spares_reaped(&z->spares, pid))
 			continue;
@@ -306,17 +314,24 @@ static void reap(struct zygote *z)
 	}
 }
 
-/* Nanoseconds of cpu time that @n may still use. One thread: it cannot use
- * them faster than the clock goes. */
-static uint64_t cpu_left(const struct inst *n)
+/* Nanoseconds until @n can have used up its cpu time; 0: it has. One thread:
+ * it cannot use it faster than the clock goes, so that is when to look again. */
+static uint64_t cpu_left(struct inst *n, uint64_t now)
 {
 	uint64_t used;
 	clockid_t clock;
 
-	if (n->cpu_ns == UINT64_MAX || clock_getcpuclockid(n->pid, &clock) != 0)
+	if (n->cpu_look == UINT64_MAX)
 		return UINT64_MAX;
+	if (n->cpu_look > now)
+		return n->cpu_look - now;
+	if (clock_getcpuclockid(n->pid, &clock) != 0)
+		return UINT64_MAX; /* it has ended */
 	used = now_ns(clock);
-	return used < n->cpu_ns ? n->cpu_ns - used : 0;
+	if (used >= n->cpu_ns)
+		return 0;
+	n->cpu_look = now + n->cpu_ns - used;
+	return n->cpu_ns - used;
 }
 
 /* Ends what is over a limit; ns until the next one can be. */
@@ -333,7 +348,7 @@ static uint64_t keep_limits(struct zygote *z)
 		wall = n->wall_by == UINT64_MAX ? UINT64_MAX
 		       : n->wall_by > now	? n->wall_by - now
 						: 0;
-		cpu = cpu_left(n);
+		cpu = cpu_left(n, now);
 		if (wall == 0 || cpu == 0)
 			end_inst(n, wall == 0 ? CAUSE_WALL : CAUSE_CPU);
 		next = wall < next ? wall : next;
@@ -405,6 +420,7 @@ static void turn(struct zygote *z)
 static void on_child(int sig)
 {
 	(void)sig;
+	child_ended = 1;
 }
 
 /* SIGCHLD arrives only inside ppoll. */

@@ -27,6 +27,7 @@
 #define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
 #define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
 #define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
+#define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
 #define EXIT_ORPHAN 0
 
 #ifdef WASMD_FAULTS
@@ -46,6 +47,7 @@ struct zygote {
 	const void *module;
 	VEC(struct inst) insts;
 	struct spares spares;
+	struct ipc_msg late; /* type 0: none; a start whose rest is still to be done */
 	uint64_t born;
 	uint32_t degraded;
 };
@@ -246,10 +248,28 @@ static void refuse_start(struct inst *n, const struct ipc_msg *m, int error)
 	n->end.cause = CAUSE_FAILED;
 }
 
+/* What a start leaves behind comes after it: the woken child may be waiting for
+ * this very processor. */
+static void finish_start(struct zygote *z)
+{
+	struct ipc_msg *m = &z->late;
+	struct msg_zyg_started started = { .seq = m->body.zyg_start.seq };
+	const struct inst *n = m->type != 0 ? find(z, started.seq) : NULL;
+
+	if (n != NULL && n->pid != 0) {
+		started.pid = n->pid;
+		(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+	}
+	if (m->type != 0 && m->n_fds > FD_POLICY) /* for the spares to come */
+		known_learn(&z->guest.known, m->fds[FD_POLICY]);
+	ipc_msg_done(m);
+	m->type = 0;
+}
+
+/* Takes @m over. */
 static void on_start(struct zygote *z, struct ipc_msg *m)
 {
 	struct msg_zyg_start *ask = &m->body.zyg_start;
-	struct msg_zyg_started started = { .seq = ask->seq };
 	struct inst *n = VEC_PUSH(&z->insts);
 
 	if (n == NULL)
@@ -260,14 +280,8 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
 	n->cpu_look = ask->cpu_ns != 0 ? n->started + ask->cpu_ns : UINT64_MAX;
 	n->pid = spares_start(&z->spares, &z->guest, m);
-	if (n->pid < 0) {
+	if (n->pid < 0)
 		refuse_start(n, m, -n->pid);
-		return;
-	}
-	started.pid = n->pid;
-	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
-	if (m->n_fds > FD_POLICY) /* for the spares to come */
-		known_learn(&z->guest.known, m->fds[FD_POLICY]);
 }
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
@@ -367,20 +381,21 @@ _Noreturn static void leave(struct zygote *z)
 	_exit(EXIT_ORPHAN);
 }
 
+/* Receives into z->late, where a start stays for a moment. */
 static void on_message(struct zygote *z)
 {
-	struct ipc_msg m;
-	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m);
+	struct ipc_msg *m = &z->late;
+	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, m);
 
-	if (r == 0)
-		return;
 	if (r < 0)
 		leave(z);
-	if (m.type == IPC_zyg_start)
-		on_start(z, &m);
-	else
-		on_kill(z, &m.body.zyg_kill);
-	ipc_msg_done(&m);
+	if (r > 0 && m->type == IPC_zyg_start) {
+		on_start(z, m);
+		return;
+	}
+	if (r > 0)
+		on_kill(z, &m->body.zyg_kill);
+	m->type = 0;
 }
 
 static bool ends_wait(const struct zygote *z)
@@ -409,8 +424,12 @@ static void turn(struct zygote *z)
 {
 	uint64_t left = keep_limits(z);
 	uint64_t due = spares_due(&z->spares, now_ns(CLOCK_MONOTONIC));
+	bool message;
 
-	if (await(z, left < due ? left : due))
+	left = due < left ? due : left;
+	message = await(z, z->late.type != 0 && left > LATE_NS ? LATE_NS : left);
+	finish_start(z);
+	if (message)
 		on_message(z);
 	reap(z);
 	flush_ends(z);

@@ -19,7 +19,7 @@
 #define ROOM_WAIT_NS 100000000 /* then look at stop again, should a wake-up be lost */
 #define TOUCH_STACK  24576u    /* below the frame of worker_run */
 #define TOUCH_HEAP   8192u
-#define TOUCH_OBJECT 4096u
+#define TOUCH_OBJECT ((size_t)4096)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -253,11 +253,11 @@ static void on_wake(int sig)
 
 /* Pages that the start will write to: copied now, while nobody waits. Only a
  * matter of time, so a kernel that does not know how is no error. */
-static void touch(const void *p, size_t n)
+static void touch(uintptr_t p, size_t n)
 {
-	uintptr_t from = (uintptr_t)p & ~(uintptr_t)4095;
+	uintptr_t from = p & ~(uintptr_t)4095;
 
-	(void)madvise((void *)from, (uintptr_t)p + n - from, MADV_POPULATE_WRITE);
+	(void)madvise((void *)from, p + n - from, MADV_POPULATE_WRITE);
 }
 
 static void touch_all(const struct worker *w)
@@ -265,13 +265,13 @@ static void touch_all(const struct worker *w)
 	extern char __data_start, _end;
 	void *heap = malloc(TOUCH_HEAP);
 
-	touch((const char *)w - TOUCH_STACK, TOUCH_STACK + sizeof(*w));
-	touch(&__data_start, (size_t)(&_end - &__data_start));
-	touch(w->guest->store, TOUCH_OBJECT);
-	touch(w->guest->wasi, 2 * TOUCH_OBJECT);
-	touch(w->guest->instance, sizeof(void *));
+	touch((uintptr_t)w - TOUCH_STACK, TOUCH_STACK + sizeof(*w));
+	touch((uintptr_t)&__data_start, (uintptr_t)&_end - (uintptr_t)&__data_start);
+	touch((uintptr_t)w->guest->store, TOUCH_OBJECT);
+	touch((uintptr_t)w->guest->wasi, 2 * TOUCH_OBJECT);
+	touch((uintptr_t)w->guest->instance, sizeof(void *));
 	if (heap != NULL)
-		touch(heap, TOUCH_HEAP);
+		touch((uintptr_t)heap, TOUCH_HEAP);
 	free(heap);
 }
 

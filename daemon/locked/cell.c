@@ -12,9 +12,9 @@
 #include "daemon/locked/confine.h"
 #include "wasmd/api.h"
 
-#define SCRATCH_FD  128		/* above every fixed number and what a message brings */
-#define AHEAD_FDS   192u	/* numbers there are before the task: those and their copies */
-#define SPARE_FDS   16u		/* held for a moment while a path is walked */
+#define SCRATCH_FD  96u /* above every fixed number and what a message brings */
+#define AHEAD_FDS   (SCRATCH_FD + IPC_MAX_FDS) /* numbers there are before the task */
+#define SPARE_FDS   16u			       /* held for a moment while a path is walked */
 #define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
 #define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
 
@@ -112,7 +112,7 @@ static int arrange_fds(const struct cell *c, struct ipc_msg *m)
 	uint32_t next = FD_STREAMS;
 
 	for (uint32_t i = FD_DOORBELL; i < m->n_fds; i++) {
-		int fd = fcntl(m->fds[i], F_DUPFD_CLOEXEC, SCRATCH_FD);
+		int fd = fcntl(m->fds[i], F_DUPFD_CLOEXEC, (int)SCRATCH_FD);
 
 		if (fd < 0)
 			return -1;

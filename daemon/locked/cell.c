@@ -173,9 +173,13 @@ int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e)
 	if (check_ask(&c->ask, m->n_fds, e) < 0 || map_slot(c, m->fds[FD_SLOT], e) < 0 ||
 	    load_policy(c, m->fds[FD_POLICY], e) < 0 || task_read(m->fds[FD_TASK], &c->task, e) < 0)
 		return e->code;
-	if (arrange_fds(c, m) < 0)
-		return err_set(e, ERR_INTERNAL, "arranging descriptors: %s", strerror(errno));
-	return 0;
+	if (arrange_fds(c, m) == 0)
+		return 0;
+	(void)err_set(e, ERR_LIMIT, "arranging descriptors: %s", strerror(errno));
+	return err_hint(e,
+			"the daemon may have too few open files (ulimit -n, LimitNOFILE): an "
+			"instance needs %u and what limits.fds grants",
+			AHEAD_FDS);
 }
 
 static uint64_t whole_seconds(uint64_t ns)

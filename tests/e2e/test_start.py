@@ -108,15 +108,28 @@ class Starts(unittest.TestCase):
         self.assertEqual((r.returncode, i['exit']['cause'], r.err), (0, 'exited', ''))
 
 
-class FullPidTable(unittest.TestCase):
+def limited(*limits):
+    """A daemon under prlimit's LIMITS, not started yet."""
+    d = Daemon()
+    inner = d.command
+    d.command = lambda: ['prlimit', *limits, *inner()]
+    return d
+
+
+class FullTables(unittest.TestCase):
+    def test_few_descriptors_are_a_clear_error(self):
+        with limited('--nofile=90:90') as d:
+            d.ctl('module', 'load', guest('hello'), '--name', 'hello', check=0)
+            for _ in range(3):
+                r = d.ctl('run', '--rm', 'hello', check=125)
+                self.assertIn('open files', r.err)
+            d.http('GET', '/v1/info')
+
     def test_no_process_is_a_clear_error(self):
         if not AS_ROOT:
             print('\nSKIP pid-table: needs root', flush=True)
             return
-        d = Daemon()
-        inner = d.command
-        d.command = lambda: ['prlimit', '--nproc=4', *inner()]
-        with d:
+        with limited('--nproc=4') as d:
             d.ctl('module', 'load', guest('spin'), '--name', 'spin', check=0)
             failed = None
             for n in range(8):

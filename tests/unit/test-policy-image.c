@@ -7,8 +7,10 @@
 static const char text[] =
 	"{ \"name\": \"t\", \"random\": true, \"clock\": { \"resolution\": \"1ms\" },\n"
 	"  \"limits\": { \"memory\": \"64MiB\", \"fuel\": 5e9, \"cpu\": \"2s\" },\n"
-	"  \"env\": { \"pass\": [\"LANG\"], \"set\": { \"MODE\": \"prod\" } },\n"
-	"  \"mounts\": [ { \"host\": \"/srv\", \"guest\": \"/in\", \"access\": \"ro\" },\n"
+	"  \"env\": { \"pass\": [\"LANG\"], \"set\": { \"MODE\": \"prod\" },\n"
+	"           \"secret\": { \"KEY\": \"thumb-key\" } },\n"
+	"  \"mounts\": [ { \"host\": \"/srv\", \"guest\": \"/in\", \"access\": \"ro\",\n"
+	"                \"only\": [\"**/*.[pj]*\", \"x/y\"] },\n"
 	"              { \"host\": \"/tmp\", \"guest\": \"/out\", \"access\": \"rw\" } ],\n"
 	"  \"rules\": [ { \"id\": \"git\", \"on\": \"fs.write\", \"path\": "
 	"\"/out/**/.git{,/**}\",\n"
@@ -51,6 +53,39 @@ static void test_round_trip(void **state)
 	free(image);
 }
 
+static void test_visible(void **state)
+{
+	static const struct {
+		const char *rel;
+		size_t mount;
+		bool file, dir;
+	} rows[] = {
+		{ "a.png", 0, true, true },	 { "a.txt", 0, false, true },
+		{ "d/e/a.jpeg", 0, true, true }, { "x/y", 0, true, true },
+		{ "x/z", 0, false, true },	 { "", 0, false, true },
+		{ "a.txt", 1, true, true },	 { "", 1, true, true },
+		{ "a.png", 2, false, false },
+	};
+	struct policy *p = test_parse(text);
+	void *image;
+	size_t len;
+	struct policy_judge *j = test_judge(p, &image, &len);
+
+	assert_true(policy_judge_only(j));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = strlen(rows[i].rel);
+
+		if (policy_judge_visible(j, rows[i].mount, rows[i].rel, n, false) != rows[i].file ||
+		    policy_judge_visible(j, rows[i].mount, rows[i].rel, n, true) != rows[i].dir)
+			fail_msg("row %zu, \"%s\"", i, rows[i].rel);
+	}
+	assert_string_equal(p->env_secret[0], "KEY=thumb-key");
+	assert_null(p->env_secret[1]);
+	(void)policy_judge_free(j);
+	(void)policy_free(p);
+	free(image);
+}
+
 /* Loads and, if that works, judges a call for each operation. */
 static void try_image(const uint8_t *image, size_t len)
 {
@@ -73,6 +108,8 @@ static void try_image(const uint8_t *image, size_t len)
 	}
 	for (size_t i = 0; i < policy_judge_n_mounts(j); i++)
 		assert_true(strlen(policy_judge_mount(j, i).guest) < len);
+	for (size_t i = 0; i <= policy_judge_n_mounts(j); i++)
+		(void)policy_judge_visible(j, i, "x/a.png", 7, i & 1);
 	(void)policy_judge_free(j);
 }
 
@@ -174,9 +211,9 @@ static void test_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_bad_base),       cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_too_many_rules),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_bad_base),
+		cmocka_unit_test(test_faults),	   cmocka_unit_test(test_too_many_rules),
 	};
 
 	return cmocka_run_group_tests_name("policy-image", tests, NULL, NULL);

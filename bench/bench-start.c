@@ -48,7 +48,7 @@ static uint64_t at(const struct rig_instance *i, int step)
 static bool one(int channel, uint32_t round)
 {
 	struct rig_start s = {
-		.policy = "{\"name\": \"b\", \"limits\": {\"memory\": \"64MiB\", \"fuel\": 1e9,"
+		.policy = "{\"name\": \"b\", \"limits\": {\"memory\": \"256MiB\", \"fuel\": 1e9,"
 			  " \"cpu\": \"10s\", \"wall\": \"60s\", \"disk\": \"1MiB\"},"
 			  " \"rules\": [], \"default\": \"granted\"}",
 		.seq = round + 1,
@@ -61,8 +61,10 @@ static bool one(int channel, uint32_t round)
 		return false;
 	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
 		took[p][round] = at(&i, parts[p].to) - at(&i, parts[p].from);
-	if (slot_ctl(i.slot)->report.first_ns == 0)
+	if (slot_ctl(i.slot)->report.first_ns == 0) {
 		(void)fprintf(stderr, "bench-start: %s\n", slot_ctl(i.slot)->report.message);
+		return false;
+	}
 	rig_forget(&i);
 	(void)usleep(PAUSE_US);
 	return true;
@@ -86,10 +88,12 @@ static int zygote_over(struct rig *r, const char *path)
 	(void)close(fd);
 	channel = rig_zygote(r, r->tenant_a, bytes, (size_t)st.st_size, &pid, &e);
 	free(bytes);
-	if (channel < 0 || ipc_recv(channel, IPC_FRONT, IPC_ZYGOTE, &m) != 1 ||
-	    m.type != IPC_zyg_ready)
+	if (channel < 0 || ipc_recv(channel, IPC_FRONT, IPC_ZYGOTE, &m) != 1)
 		return -1;
-	return channel;
+	if (m.type == IPC_zyg_ready)
+		return channel;
+	(void)fprintf(stderr, "bench-start: %s\n", m.body.zyg_bad.msg);
+	return -1;
 }
 
 int main(int argc, char **argv)

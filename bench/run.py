@@ -54,13 +54,42 @@ def with_daemon():
     return d
 
 
-def steps():
-    out = subprocess.run([BUILD / 'bench/bench-start', BUILD / 'daemon/wasmd-zygote',
-                          guest('hello')], check=True, capture_output=True, text=True).stdout
+def heavy_module(mib):
+    """A module whose data segment fills that much memory, and that ends at once."""
+    def leb(n):
+        out = b''
+        while n > 127:
+            out += bytes([n & 127 | 128])
+            n >>= 7
+        return out + bytes([n])
+
+    def section(i, body):
+        return bytes([i]) + leb(len(body)) + body
+    data = b'wasmd***' * (mib * 131072)
+    out = BUILD / 'guests' / f'heavy-{mib}.wasm'
+    out.write_bytes(b'\0asm\1\0\0\0' + section(1, b'\1\x60\0\0') + section(3, b'\1\0') +
+                    section(5, b'\1\0' + leb(mib * 16 + 1)) +
+                    section(7, b'\1\6_start\0\0') + section(10, b'\1\2\0\x0b') +
+                    section(11, b'\1\0\x41\0\x0b' + leb(len(data)) + data))
+    return out
+
+
+def bench_start(module):
+    out = subprocess.run([BUILD / 'bench/bench-start', BUILD / 'daemon/wasmd-zygote', module],
+                         check=True, capture_output=True, text=True).stdout
+    rows = [line.split(' ', 2) for line in out.splitlines()]
+    return [(float(p50), float(p99), what) for p50, p99, what in rows]
+
+
+def steps(whole):
+    rows = bench_start(guest('hello'))
     print(f'{"of it, behind the front, step by step":56}{"p50":>10}{"p99":>10}')
-    for line in out.splitlines():
-        p50, p99, what = line.split(' ', 2)
-        print(f'  {what:54}{float(p50):10.1f}{float(p99):10.1f}')
+    for p50, p99, what in rows:
+        print(f'  {what:54}{p50:10.1f}{p99:10.1f}')
+    print(f'  {"the front: all of it without that":54}{max(0, whole - rows[-1][0]):10.1f}')
+    heavy = bench_start(heavy_module(64))[-1]
+    print(f'  {"the same of a module with 64 MiB of data":54}{heavy[0]:10.1f}{heavy[1]:10.1f}')
+    bar('start.heavy_p50_over_hello', round(heavy[0] / rows[-1][0], 2))
 
 
 def start():
@@ -82,7 +111,7 @@ def start():
     bar('start.warm_p50_over_fork', round(ratio, 2), 4)
     bar('start.warm_p50_us', s50)
     bar('start.warm_p99_us', s99)
-    steps()
+    steps(s50)
 
 
 def resident_mib(d):

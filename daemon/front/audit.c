@@ -11,6 +11,7 @@
 
 #define TAIL_BYTES   (64u << 10) /* longest line that we look for at the end */
 #define GATHER_BYTES (64u << 10)
+#define REPEAT_NS    1000000000u /* identical calls within it are counted */
 
 struct audit {
 	int fd;
@@ -224,7 +225,7 @@ static void put_arguments(json_t *o, const struct call *c)
 	json_put(o, "offset", json_integer((json_int_t)(r->offset & INT64_MAX)));
 }
 
-static void put_call(struct audit *a, struct live *l, const struct call *c)
+static void put_call(struct audit *a, struct live *l, const struct call *c, uint64_t count)
 {
 	const struct slot_audit *r = &c->r;
 	json_t *o = line_new(a, l->inst, (int64_t)(r->time_ns & INT64_MAX), "worker");
@@ -236,6 +237,7 @@ static void put_call(struct audit *a, struct live *l, const struct call *c)
 	json_put(o, "rule", c->rule != NULL ? json_text(c->rule->id) : json_null());
 	if (c->rule != NULL)
 		json_put(o, "line", json_integer(c->rule->line));
+	json_put(o, "count", json_integer((json_int_t)count));
 	put_line(a, o);
 }
 
@@ -262,13 +264,65 @@ static void count_denial(struct live *l, const struct call *c)
 	instance_denied(l->inst, &d);
 }
 
+/* ---- the same again ----------------------------------------------------- */
+
+/* The last record of an instance, and how often it came since its line. */
+struct audit_repeat {
+	uint64_t since_ns, more;
+	size_t len;
+	uint8_t body[];
+};
+
+/* All but its time. */
+static bool repeats(const struct audit_repeat *r, const uint8_t *body, size_t len)
+{
+	const size_t from = offsetof(struct slot_audit, time_ns) + sizeof(uint64_t);
+
+	return r != NULL && r->len == len && now_mono() - r->since_ns < REPEAT_NS &&
+	       memcmp(r->body + from, body + from, len - from) == 0;
+}
+
+static void remember(struct live *l, const uint8_t *body, size_t len)
+{
+	struct audit_repeat *r = realloc(l->repeat, sizeof(*r) + len);
+
+	if (r == NULL) { /* then each has its line */
+		free(l->repeat);
+		l->repeat = NULL;
+		return;
+	}
+	*r = (struct audit_repeat){ .since_ns = now_mono(), .len = len };
+	memcpy(r->body, body, len);
+	l->repeat = r;
+}
+
+void audit_settle(struct audit *a, struct live *l, bool last)
+{
+	struct audit_repeat *r = l->repeat;
+	struct call c;
+
+	if (r == NULL || r->more == 0 || (!last && now_mono() - r->since_ns < REPEAT_NS))
+		return;
+	if (call_read(l, r->body, r->len, &c))
+		put_call(a, l, &c, r->more);
+	r->more = 0;
+}
+
 int audit_call(struct audit *a, struct live *l, const uint8_t *body, size_t len)
 {
 	struct call c;
 
 	if (!call_read(l, body, len, &c))
 		return -1;
-	put_call(a, l, &c);
+	if (repeats(l->repeat, body, len)) {
+		l->repeat->more++;
+		memcpy(l->repeat->body, body,
+		       sizeof(c.r.time_ns)); /* the line tells the last time */
+	} else {
+		audit_settle(a, l, true);
+		put_call(a, l, &c, 1);
+		remember(l, body, len);
+	}
 	if (c.r.verdict != 0 || c.r.complained != 0)
 		count_denial(l, &c);
 	return 0;

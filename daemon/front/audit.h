@@ -5,6 +5,7 @@
 #ifndef FRONT_AUDIT_H
 #define FRONT_AUDIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ struct audit *audit_close(struct audit *a);
 /* One record of a worker's ring, struct slot_audit and its paths; denials are
  * counted on the instance. Negative: no worker writes this. */
 MUST_CHECK int audit_call(struct audit *a, struct live *l, const uint8_t *body, size_t len);
+/* Identical calls within a second are one line and, later, one that counts the
+ * rest: when that second is over, or at once with @last. */
+void audit_settle(struct audit *a, struct live *l, bool last);
 /* Something that happened to an instance: @source is "daemon" or "kernel". */
 void audit_event(struct audit *a, const struct instance *i, const char *source, const char *what);
 /* The worker's count of records that its ring had no room for; 0 writes nothing. */

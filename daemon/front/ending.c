@@ -67,6 +67,7 @@ bool live_drain(struct live *l, bool last)
 	if (last || !instance_held(l->inst))
 		out = drain_ring(l, &l->slot.output, turns, take_output);
 	audit = drain_ring(l, &l->slot.audit, turns, take_audit);
+	audit_settle(l->front->audit, l, false);
 	audit_flush(l->front->audit);
 	if (out < 0 || audit < 0) {
 		l->broken = true;
@@ -278,6 +279,7 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	if (e != NULL && i->out->message == NULL)
 		i->out->message = text_escape(e->msg, strlen(e->msg));
 	i->pid = 0;
+	audit_settle(f->audit, l, true);
 	audit_flush(f->audit);
 	if (i->kept && !i->forget)
 		record_save_ended(f, i);

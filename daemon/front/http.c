@@ -8,18 +8,21 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "daemon/front/json.h"
+#include "daemon/front/peers.h"
 #include "daemon/front/tenant.h"
 
 #define HEAD_BYTES	 (128u << 10) /* memory of one connection: a head, or a piece of a body */
 #define IDLE_SECONDS	 60u	      /* a connection that says nothing is closed */
 #define IGNORED_BODY	 4096u	      /* where a route takes none */
 #define STREAM_BLOCK	 (64u << 10)
-#define TURNS		 4 /* of the library before others have theirs */
+#define LEAVING		 128u /* connections that were told to go and are not gone yet */
+#define TURNS		 4    /* of the library before others have theirs */
 #define TIMER_SLACK_USEC 1000000u
 
 struct http {
@@ -27,6 +30,7 @@ struct http {
 	struct MHD_Daemon *mhd;
 	sd_event_source *io, *timer, *again;
 	struct conn *waiting; /* suspended requests */
+	struct peers peers;
 };
 
 struct conn {
@@ -39,10 +43,12 @@ struct conn {
 	uint64_t received;
 	struct MHD_Response *answer;
 	unsigned status;
-	bool served, suspended;
+	struct peer *peer;
+	bool begun, served, suspended;
 	const struct stream_ops *stream; /* an answer that is made bit by bit */
 	void *stream_arg;
-	bool cut; /* it ends here */
+	bool cut;  /* it ends here */
+	bool last; /* the connection is closed after the answer */
 	char allow[64];
 	sd_event_source *hup;
 };
@@ -231,6 +237,8 @@ static enum MHD_Result send_answer(struct conn *c)
 		(void)MHD_add_response_header(answer, MHD_HTTP_HEADER_ALLOW, c->allow);
 	if (c->status == MHD_HTTP_TOO_MANY_REQUESTS)
 		(void)MHD_add_response_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	if (c->last)
+		(void)MHD_add_response_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
 	r = MHD_queue_response(c->mhd, c->status, answer);
 	MHD_destroy_response(answer);
 	c->answer = NULL;
@@ -363,6 +371,36 @@ static enum MHD_Result check_query(void *cls, enum MHD_ValueKind kind, const cha
 	return MHD_NO;
 }
 
+/* What stands more than once, or beside another, in a head that two readers
+ * could read in two ways. */
+struct framing {
+	unsigned lengths, encodings, tenants;
+};
+
+static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
+				     const char *value)
+{
+	struct framing *f = cls;
+
+	f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+	f->tenants += strcasecmp(key, WASMD_TENANT_HEADER) == 0;
+	return MHD_YES;
+}
+
+static int check_framing(struct conn *c, struct err *e)
+{
+	struct framing f = { 0 };
+
+	(void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, count_framing, &f);
+	if (f.lengths + f.encodings > 1)
+		(void)err_set(e, ERR_USAGE, "the head says more than once how long the body is");
+	if (f.tenants > 1)
+		(void)err_set(e, ERR_USAGE, "the head names more than one tenant");
+	c->last = e->code != 0;
+	return e->code;
+}
+
 /* No body may be announced that would be refused anyway. */
 static bool too_long(const struct request *r)
 {
@@ -417,6 +455,8 @@ static void read_head(struct conn *c, const char *url, const char *method)
 		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	c->fd = info != NULL ? info->connect_fd : -1;
+	if (r->err.code != 0 || check_framing(c, &r->err) < 0)
+		return;
 	find_route(c, url, method);
 	if (r->err.code != 0)
 		return;
@@ -464,6 +504,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
 	struct request *r = &c->r;
 
 	c->received += size;
+	peers_touch(&c->http->peers, c->peer);
 	if (r->err.code == 0 && too_long(r))
 		err_too_long(r);
 	if (r->err.code != 0)
@@ -485,6 +526,38 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
 	return MHD_YES;
 }
 
+/* ---- connections -------------------------------------------------------- */
+
+static struct peer *peer_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct http *h = cls;
+	struct peer *p = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && p != NULL) {
+		peers_remove(&h->peers, p);
+		free(p);
+		*context = NULL;
+	} else if (what == MHD_CONNECTION_NOTIFY_STARTED && info != NULL) {
+		p = calloc(1, sizeof(*p));
+		*context = p;
+		if (p != NULL)
+			peers_add(&h->peers, p, info->connect_fd);
+		else
+			(void)shutdown(info->connect_fd, SHUT_RDWR);
+	}
+}
+
 /* ---- life of a request -------------------------------------------------- */
 
 static struct conn *conn_new(struct http *h, struct MHD_Connection *mhd)
@@ -498,6 +571,21 @@ static struct conn *conn_new(struct http *h, struct MHD_Connection *mhd)
 	c->r.front = h->front;
 	c->r.stdin_fd = -1;
 	c->r.conn = c;
+	c->r.who.conn = -1;
+	c->peer = peer_of(mhd);
+	return c;
+}
+
+/* The request line as it came, before anything is decoded. The version stands
+ * behind the path and its NUL, unless that NUL came with the request. */
+static void *on_line(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	struct conn *c = conn_new(cls, mhd);
+
+	if (c != NULL &&
+	    (strstr(uri, "%00") != NULL || strncmp(uri + strlen(uri) + 1, "HTTP/", 5) != 0))
+		(void)err_set(&c->r.err, ERR_USAGE,
+			      "the path or the query holds a NUL byte or a blank");
 	return c;
 }
 
@@ -521,6 +609,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls,
 	if (c == NULL)
 		return;
 	*req_cls = NULL;
+	if (c->peer != NULL)
+		c->peer->busy = false;
 	if (c->suspended) {
 		abandon(c);
 		waiting_remove(c);
@@ -576,7 +666,7 @@ static enum MHD_Result dispatch(struct conn *c)
 	struct request *r = &c->r;
 
 	if (!c->served) {
-		c->served = true;
+		c->served = c->peer->busy = true;
 		if (r->err.code != 0)
 			answer_error(r, &r->err);
 		else
@@ -592,12 +682,11 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 	struct conn *c = *req_cls;
 	enum MHD_Result r;
 
-	if (c == NULL) {
-		c = conn_new(cls, mhd);
-		if (c == NULL)
-			return MHD_NO;
-		*req_cls = c;
-		c->r.who.conn = -1;
+	if (c == NULL || c->peer == NULL)
+		return MHD_NO;
+	if (!c->begun) {
+		c->begun = true;
+		peers_touch(&c->http->peers, c->peer);
 		read_head(c, url, method);
 		if (c->r.err.code != 0 && c->r.route != NULL && too_long(&c->r))
 			return dispatch(c); /* before a body that would be in vain */
@@ -636,13 +725,15 @@ int http_new(struct front *f, int listen_fd, struct http **ret, struct err *e)
 	if (h == NULL)
 		return err_nomem(e);
 	h->front = f;
-	h->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
-					  MHD_USE_ERROR_LOG,
-				  0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, quiet, h,
-				  MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-				  LIM_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				  (size_t)HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	h->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, quiet, h,
+		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		LIM_CONNECTIONS + LEAVING, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_URI_LOG_CALLBACK, on_line, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, h, MHD_OPTION_END);
 	if (h->mhd == NULL || add_sources(h, e) < 0) {
 		(void)http_free(h);
 		return err_set(e, ERR_IO, "the HTTP server does not start");

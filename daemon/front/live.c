@@ -59,6 +59,7 @@ void live_free(struct live *l)
 	slot_done(&l->slot);
 	fd_clear(&l->stdin_fd);
 	l->calls = calls_free(l->calls);
+	free(l->repeat);
 	(void)log_close(l->log);
 	(void)gather_free(l->gather);
 	(void)policy_ref_drop(l->policy);

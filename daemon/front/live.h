@@ -33,10 +33,11 @@ struct live {
 	struct calls *calls; /* of call.c; NULL for a command */
 	struct mount_wait mounts[LIM_PREOPENS];
 	size_t n_mounts, mounts_pending;
-	struct log *log;       /* where rings go, or */
-	struct gather *gather; /* or neither */
-	enum cause ending;     /* why we asked it to end */
-	bool broken;	       /* its rings told lies: not read any more */
+	struct log *log;	     /* where rings go, or */
+	struct gather *gather;	     /* or neither */
+	struct audit_repeat *repeat; /* of audit.c */
+	enum cause ending;	     /* why we asked it to end */
+	bool broken;		     /* its rings told lies: not read any more */
 	sd_event_source *grace;
 	uint64_t asked_ns;
 };

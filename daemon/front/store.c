@@ -64,7 +64,10 @@ struct store {
 
 static int store_err(struct store *s, struct err *e)
 {
-	return err_set(e, ERR_IO, "the store: %s", sqlite3_errmsg(s->db));
+	bool full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
+
+	(void)err_set(e, full ? ERR_QUOTA : ERR_IO, "the store: %s", sqlite3_errmsg(s->db));
+	return full ? err_hint(e, "the state directory's disk is full") : e->code;
 }
 
 static int store_exec(struct store *s, const char *sql, struct err *e)

@@ -182,7 +182,7 @@ static struct msg_call_done serve(const struct serving *s, const struct msg_call
 {
 	struct msg_call_done d = { .id = m->id };
 	union vm_value v[CALL_VALUES];
-	struct vm_func *f;
+	struct vm_func *f = NULL;
 	struct err e = { 0 };
 
 	*s->trap = (struct vm_trap_info){ 0 };

@@ -12,9 +12,9 @@
 #include "daemon/locked/confine.h"
 #include "wasmd/api.h"
 
-#define SCRATCH_FD  128		/* above every fixed number and what a message brings */
-#define AHEAD_FDS   192u	/* numbers there are before the task: those and their copies */
-#define SPARE_FDS   16u		/* held for a moment while a path is walked */
+#define SCRATCH_FD  96u /* above every fixed number and what a message brings */
+#define AHEAD_FDS   (SCRATCH_FD + IPC_MAX_FDS) /* numbers there are before the task */
+#define SPARE_FDS   16u			       /* held for a moment while a path is walked */
 #define CELL_MEMORY (64u << 20) /* the engine's own data, beside code and guest memory */
 #define CODE_FACTOR 16u		/* compiled form and side tables, per byte of module */
 
@@ -112,7 +112,7 @@ static int arrange_fds(const struct cell *c, struct ipc_msg *m)
 	uint32_t next = FD_STREAMS;
 
 	for (uint32_t i = FD_DOORBELL; i < m->n_fds; i++) {
-		int fd = fcntl(m->fds[i], F_DUPFD_CLOEXEC, SCRATCH_FD);
+		int fd = fcntl(m->fds[i], F_DUPFD_CLOEXEC, (int)SCRATCH_FD);
 
 		if (fd < 0)
 			return -1;
@@ -173,9 +173,13 @@ int cell_furnish(struct cell *c, struct ipc_msg *m, struct err *e)
 	if (check_ask(&c->ask, m->n_fds, e) < 0 || map_slot(c, m->fds[FD_SLOT], e) < 0 ||
 	    load_policy(c, m->fds[FD_POLICY], e) < 0 || task_read(m->fds[FD_TASK], &c->task, e) < 0)
 		return e->code;
-	if (arrange_fds(c, m) < 0)
-		return err_set(e, ERR_INTERNAL, "arranging descriptors: %s", strerror(errno));
-	return 0;
+	if (arrange_fds(c, m) == 0)
+		return 0;
+	(void)err_set(e, ERR_LIMIT, "arranging descriptors: %s", strerror(errno));
+	return err_hint(e,
+			"the daemon may have too few open files (ulimit -n, LimitNOFILE): an "
+			"instance needs %u and what limits.fds grants",
+			AHEAD_FDS);
 }
 
 static uint64_t whole_seconds(uint64_t ns)

@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "wasmd/gate.h"
@@ -20,32 +22,38 @@
 /* fork(2) as glibc makes it, and nothing more. */
 #define FORK_OPTIONAL ((scmp_datum_t)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID))
 
-/* Calls that are let through only with these arguments; priv starts programs,
- * whose loader maps code, and is spared all but the last. */
+#define LOCKED (ROLE_FRONT | ROLE_ZYGOTE | ROLE_WORKER | ROLE_OPENER)
+
+/* Calls that are let through only with these arguments, and in whose filter;
+ * priv starts programs, whose loader maps code, and is spared most of them. */
 static const struct narrowed {
 	const char *name;
-	bool priv;
+	unsigned roles;
 	struct scmp_arg_cmp arg;
 } narrowed[] = {
-	{ "clone", false, { 0, SCMP_CMP_MASKED_EQ, ~FORK_OPTIONAL, SIGCHLD } },
-	{ "mmap", false, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
-	{ "mprotect", false, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
-	{ "socket", true, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
-	{ "socketpair", true, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+	{ "clone", LOCKED, { 0, SCMP_CMP_MASKED_EQ, ~FORK_OPTIONAL, SIGCHLD } },
+	{ "mmap", LOCKED, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
+	{ "mprotect", LOCKED, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
+	{ "socket", ROLE_PRIV | LOCKED, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+	{ "socketpair", ROLE_PRIV | LOCKED, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+	{ "seccomp", LOCKED, { 0, SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0 } },
+#ifndef WASMD_SANITIZED /* which names threads */
+	{ "prctl", ROLE_ZYGOTE, { 0, SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS, 0 } },
+#endif
 };
 
-static const struct narrowed *narrowed_by(bool locked, const char *name)
+static const struct narrowed *narrowed_by(enum role role, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(narrowed); i++)
-		if ((locked || narrowed[i].priv) && strcmp(narrowed[i].name, name) == 0)
+		if ((narrowed[i].roles & role) != 0 && strcmp(narrowed[i].name, name) == 0)
 			return &narrowed[i];
 	return NULL;
 }
 
 /* A call that this architecture does not have is no error. */
-static int allow(scmp_filter_ctx ctx, bool locked, const char *name)
+static int allow(scmp_filter_ctx ctx, enum role whose, const char *name)
 {
-	const struct narrowed *only = narrowed_by(locked, name);
+	const struct narrowed *only = narrowed_by(whose, name);
 	int nr = seccomp_syscall_resolve_name(name);
 	int r;
 
@@ -60,10 +68,11 @@ static int allow(scmp_filter_ctx ctx, bool locked, const char *name)
 	return r == -EEXIST ? 0 : r;
 }
 
-static int allow_role(scmp_filter_ctx ctx, bool locked, enum role role, struct err *e)
+/* @role's calls, in @whose filter. */
+static int allow_role(scmp_filter_ctx ctx, enum role whose, enum role role, struct err *e)
 {
 	for (const char *const *n = roles_syscalls(role); *n != NULL; n++) {
-		int r = allow(ctx, locked, *n);
+		int r = allow(ctx, whose, *n);
 
 		if (r < 0)
 			return err_set(e, ERR_ISOLATION, "seccomp: %s: %s", *n, strerror(-r));
@@ -72,7 +81,7 @@ static int allow_role(scmp_filter_ctx ctx, bool locked, enum role role, struct e
 }
 
 /* What host calls may need: the third column of gate.def. */
-static int allow_gate(scmp_filter_ctx ctx, bool locked, struct err *e)
+static int allow_gate(scmp_filter_ctx ctx, enum role whose, struct err *e)
 {
 	static const char *const rows[] = {
 #define GATE(name, sets, syscalls) syscalls,
@@ -87,7 +96,7 @@ static int allow_gate(scmp_filter_ctx ctx, bool locked, struct err *e)
 			int r;
 
 			(void)snprintf(name, sizeof(name), "%.*s", (int)n, s);
-			r = allow(ctx, locked, name);
+			r = allow(ctx, whose, name);
 			if (r < 0)
 				return err_set(e, ERR_ISOLATION, "seccomp: %s: %s", name,
 					       strerror(-r));
@@ -100,17 +109,16 @@ static int allow_gate(scmp_filter_ctx ctx, bool locked, struct err *e)
 static int fill(scmp_filter_ctx ctx, enum role role, struct err *e)
 {
 	static const enum role all[] = { ROLE_FRONT, ROLE_ZYGOTE, ROLE_WORKER, ROLE_OPENER };
-	bool locked = role != ROLE_PRIV;
 
-	if (allow_role(ctx, locked, role, e) < 0)
+	if (allow_role(ctx, role, role, e) < 0)
 		return e->code;
 	for (size_t i = 0; role == ROLE_PRIV && i < ARRAY_LEN(all); i++)
-		if (allow_role(ctx, locked, all[i], e) < 0)
+		if (allow_role(ctx, role, all[i], e) < 0)
 			return e->code;
-	if (role == ROLE_ZYGOTE && allow_role(ctx, locked, ROLE_WORKER, e) < 0)
+	if (role == ROLE_ZYGOTE && allow_role(ctx, role, ROLE_WORKER, e) < 0)
 		return e->code;
 	if (role == ROLE_ZYGOTE || role == ROLE_PRIV)
-		return allow_gate(ctx, locked, e);
+		return allow_gate(ctx, role, e);
 	return 0;
 }
 

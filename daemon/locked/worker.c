@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -15,6 +17,12 @@
 #include "wasmd/api.h"
 
 #define ROOM_WAIT_NS 100000000 /* then look at stop again, should a wake-up be lost */
+#define TOUCH_STACK  24576u    /* below the frame of worker_run */
+#define TOUCH_HEAP   8192u
+#define TOUCH_OBJECT ((size_t)4096)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
 struct worker {
 	const struct guest *guest;
@@ -243,8 +251,32 @@ static void on_wake(int sig)
 	(void)sig;
 }
 
+/* Pages that the start will write to: copied now, while nobody waits. Only a
+ * matter of time, so a kernel that does not know how is no error. */
+static void touch(uintptr_t p, size_t n)
+{
+	uintptr_t from = p & ~(uintptr_t)4095;
+
+	(void)madvise((void *)from, p + n - from, MADV_POPULATE_WRITE);
+}
+
+static void touch_all(const struct worker *w)
+{
+	extern char __data_start, _end;
+	void *heap = malloc(TOUCH_HEAP);
+
+	touch((uintptr_t)w - TOUCH_STACK, TOUCH_STACK + sizeof(*w));
+	touch((uintptr_t)&__data_start, (uintptr_t)&_end - (uintptr_t)&__data_start);
+	touch((uintptr_t)w->guest->store, TOUCH_OBJECT);
+	touch((uintptr_t)w->guest->wasi, 2 * TOUCH_OBJECT);
+	touch((uintptr_t)w->guest->instance, sizeof(void *));
+	if (heap != NULL)
+		touch((uintptr_t)heap, TOUCH_HEAP);
+	free(heap);
+}
+
 /* All that asks for no task. */
-static int ahead(int channel, struct err *e)
+static int ahead(const struct worker *w, int channel, struct err *e)
 {
 	struct sigaction wake = { .sa_handler = on_wake };
 	sigset_t held;
@@ -255,6 +287,7 @@ static int ahead(int channel, struct err *e)
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file above RLIMIT_FSIZE is the guest's EFBIG */
 	(void)sigaction(SIGUSR1, &wake, NULL);
 	(void)sigprocmask(SIG_SETMASK, &held, NULL);
+	touch_all(w);
 	return cell_ahead(channel, e);
 }
 
@@ -310,7 +343,7 @@ _Noreturn void worker_run(const struct guest *g, int channel)
 	struct err early = { 0 }, e = { 0 };
 	struct ipc_msg m;
 
-	(void)!ahead(channel, &early);
+	(void)!ahead(&w, channel, &early);
 	if (ipc_recv(CELL_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m) != 1)
 		_exit(0); /* nobody needs it any more */
 	furnish(&w, &m, now_ns(CLOCK_MONOTONIC), &e);

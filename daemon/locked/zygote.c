@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -25,6 +26,8 @@
 #define LOAD_WALL_S 60		 /* the same by the clock on the wall */
 #define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
 #define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
+#define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
+#define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
 #define EXIT_ORPHAN 0
 
 #ifdef WASMD_FAULTS
@@ -35,6 +38,7 @@ struct inst {
 	uint64_t seq;
 	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */
 	uint64_t started, wall_by, cpu_ns;
+	uint64_t cpu_look; /* no sooner can its cpu time be used up */
 	struct msg_zyg_exited end;
 };
 
@@ -43,6 +47,7 @@ struct zygote {
 	const void *module;
 	VEC(struct inst) insts;
 	struct spares spares;
+	struct ipc_msg late; /* type 0: none; a start whose rest is still to be done */
 	uint64_t born;
 	uint32_t degraded;
 };
@@ -149,8 +154,10 @@ static int load(struct zygote *z, struct vm_code **ret, struct err *e)
 	    wasi_new(&g->wasi, e) < 0)
 		return e->code;
 	wasi_attach(g->wasi, g->store);
-	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0)
+	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0 ||
+	    vm_instance_image(g->instance, IMAGE_LEAST, e) < 0)
 		return e->code;
+	(void)malloc_trim(0); /* what loading needed for a while */
 	load_limits(false, 0);
 	return 0;
 }
@@ -241,10 +248,28 @@ static void refuse_start(struct inst *n, const struct ipc_msg *m, int error)
 	n->end.cause = CAUSE_FAILED;
 }
 
+/* What a start leaves behind comes after it: the woken child may be waiting for
+ * this very processor. */
+static void finish_start(struct zygote *z)
+{
+	struct ipc_msg *m = &z->late;
+	struct msg_zyg_started started = { .seq = m->body.zyg_start.seq };
+	const struct inst *n = m->type != 0 ? find(z, started.seq) : NULL;
+
+	if (n != NULL && n->pid != 0) {
+		started.pid = n->pid;
+		(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
+	}
+	if (m->type != 0 && m->n_fds > FD_POLICY) /* for the spares to come */
+		known_learn(&z->guest.known, m->fds[FD_POLICY]);
+	ipc_msg_done(m);
+	m->type = 0;
+}
+
+/* Takes @m over. */
 static void on_start(struct zygote *z, struct ipc_msg *m)
 {
 	struct msg_zyg_start *ask = &m->body.zyg_start;
-	struct msg_zyg_started started = { .seq = ask->seq };
 	struct inst *n = VEC_PUSH(&z->insts);
 
 	if (n == NULL)
@@ -253,15 +278,10 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 	n->started = ask->taken_ns = now_ns(CLOCK_MONOTONIC);
 	n->wall_by = ask->wall_ns != 0 ? n->started + ask->wall_ns : UINT64_MAX;
 	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
+	n->cpu_look = ask->cpu_ns != 0 ? n->started + ask->cpu_ns : UINT64_MAX;
 	n->pid = spares_start(&z->spares, &z->guest, m);
-	if (n->pid < 0) {
+	if (n->pid < 0)
 		refuse_start(n, m, -n->pid);
-		return;
-	}
-	started.pid = n->pid;
-	(void)!ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_started, &started, NULL, 0);
-	if (m->n_fds > FD_POLICY) /* for the spares to come */
-		known_learn(&z->guest.known, m->fds[FD_POLICY]);
 }
 
 static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
@@ -279,12 +299,18 @@ static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
 		(void)kill(n->pid, signals[ask->how]);
 }
 
+static volatile sig_atomic_t child_ended;
+
+/* The kernel looks at every child, so it is asked only when there is one. */
 static void reap(struct zygote *z)
 {
 	struct rusage ru;
 	int status;
 	pid_t pid;
 
+	if (!child_ended)
+		return;
+	child_ended = 0;
 	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
 		if (spares_reaped(&z->spares, pid))
 			continue;
@@ -302,17 +328,24 @@ static void reap(struct zygote *z)
 	}
 }
 
-/* Nanoseconds of cpu time that @n may still use. One thread: it cannot use
- * them faster than the clock goes. */
-static uint64_t cpu_left(const struct inst *n)
+/* Nanoseconds until @n can have used up its cpu time; 0: it has. One thread:
+ * it cannot use it faster than the clock goes, so that is when to look again. */
+static uint64_t cpu_left(struct inst *n, uint64_t now)
 {
 	uint64_t used;
 	clockid_t clock;
 
-	if (n->cpu_ns == UINT64_MAX || clock_getcpuclockid(n->pid, &clock) != 0)
+	if (n->cpu_look == UINT64_MAX)
 		return UINT64_MAX;
+	if (n->cpu_look > now)
+		return n->cpu_look - now;
+	if (clock_getcpuclockid(n->pid, &clock) != 0)
+		return UINT64_MAX; /* it has ended */
 	used = now_ns(clock);
-	return used < n->cpu_ns ? n->cpu_ns - used : 0;
+	if (used >= n->cpu_ns)
+		return 0;
+	n->cpu_look = now + n->cpu_ns - used;
+	return n->cpu_ns - used;
 }
 
 /* Ends what is over a limit; ns until the next one can be. */
@@ -329,7 +362,7 @@ static uint64_t keep_limits(struct zygote *z)
 		wall = n->wall_by == UINT64_MAX ? UINT64_MAX
 		       : n->wall_by > now	? n->wall_by - now
 						: 0;
-		cpu = cpu_left(n);
+		cpu = cpu_left(n, now);
 		if (wall == 0 || cpu == 0)
 			end_inst(n, wall == 0 ? CAUSE_WALL : CAUSE_CPU);
 		next = wall < next ? wall : next;
@@ -348,20 +381,21 @@ _Noreturn static void leave(struct zygote *z)
 	_exit(EXIT_ORPHAN);
 }
 
+/* Receives into z->late, where a start stays for a moment. */
 static void on_message(struct zygote *z)
 {
-	struct ipc_msg m;
-	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, &m);
+	struct ipc_msg *m = &z->late;
+	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, m);
 
-	if (r == 0)
-		return;
 	if (r < 0)
 		leave(z);
-	if (m.type == IPC_zyg_start)
-		on_start(z, &m);
-	else
-		on_kill(z, &m.body.zyg_kill);
-	ipc_msg_done(&m);
+	if (r > 0 && m->type == IPC_zyg_start) {
+		on_start(z, m);
+		return;
+	}
+	if (r > 0)
+		on_kill(z, &m->body.zyg_kill);
+	m->type = 0;
 }
 
 static bool ends_wait(const struct zygote *z)
@@ -390,8 +424,12 @@ static void turn(struct zygote *z)
 {
 	uint64_t left = keep_limits(z);
 	uint64_t due = spares_due(&z->spares, now_ns(CLOCK_MONOTONIC));
+	bool message;
 
-	if (await(z, left < due ? left : due))
+	left = due < left ? due : left;
+	message = await(z, z->late.type != 0 && left > LATE_NS ? LATE_NS : left);
+	finish_start(z);
+	if (message)
 		on_message(z);
 	reap(z);
 	flush_ends(z);
@@ -401,6 +439,7 @@ static void turn(struct zygote *z)
 static void on_child(int sig)
 {
 	(void)sig;
+	child_ended = 1;
 }
 
 /* SIGCHLD arrives only inside ppoll. */

@@ -60,6 +60,7 @@
 #define LIM_INSTANCES 4096u           /* live at once, until 5/8 shards zygotes */
 #define LIM_ZYGOTES 64u               /* warm at once; the idlest is retired */
 #define LIM_CONNECTIONS 1024u         /* open HTTP connections */
+#define LIM_CONNECTIONS_UID 512u      /* of one uid: the quietest gives way to the next */
 #define LIM_AUDIT_RING (32u << 10)    /* bytes per instance, power of two */
 #define LIM_OUTPUT_RING (64u << 10)   /* bytes per instance, power of two */
 #define LIM_LOG_BYTES (16u << 20)     /* kept output of one detached instance */

@@ -246,6 +246,12 @@ MUST_CHECK int vm_instance_new(struct vm_store *s, struct vm_code *c, vm_resolve
 			       void *arg, struct vm_instance **ret, struct vm_trap_info *trap,
 			       struct err *e);
 
+/* Moves each memory in which data segments wrote at least @least bytes to a
+ * file in memory, mapped privately: children of a fork then share it, and the
+ * fork need not copy its page tables. Before anything ran in @i; after a
+ * failure @i is of no use. ERR_NOMEM, ERR_STATE. */
+MUST_CHECK int vm_instance_image(struct vm_instance *i, uint64_t least, struct err *e);
+
 /* Runs the module's start function, if it has one. Once. */
 MUST_CHECK enum vm_trap vm_instance_start(struct vm_instance *i, struct vm_trap_info *trap);
 

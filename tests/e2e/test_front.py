@@ -333,6 +333,19 @@ class Mounts(Front):
         seqs = [n["seq"] for n in lines]
         self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
 
+    def test_identical_denials_are_counted(self):
+        i = self.expect(self.d.run("guest", "again", "/in/secret.txt", policy=self.policy()),
+                        200).json
+        self.assertEqual(i["usage"]["denied"], 1000)
+        with open(self.d.state / "audit.jsonl") as f:
+            mine = [n for n in map(json.loads, f) if n["instance"] == i["id"]]
+        denied = [n["count"] for n in mine if n.get("verdict") == "deny"]
+        lost = sum(n["count"] for n in mine if n.get("event") == "lost")
+        self.assertEqual(denied[0], 1)
+        self.assertEqual(sum(denied), i["denials"][0]["count"])
+        self.assertEqual(sum(denied) + lost, 1000)
+        self.assertLess(len(denied), 10)
+
     def test_write(self):
         i = self.expect(self.d.run("guest", "write", "/in/new", policy=self.policy()), 200).json
         self.assertEqual(i["exit"]["status"], 1)

@@ -48,8 +48,8 @@ class UnixHTTP(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))  # waits for its turn, as others do
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
 
 
 def guest(name, *flags):

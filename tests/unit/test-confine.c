@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,6 +63,20 @@ static int p_inet(void)
 {
 	return neg(socket(AF_INET, SOCK_STREAM, 0));
 }
+
+static int p_socketpair(void)
+{
+	int pair[2];
+
+	return neg(socketpair(AF_INET, SOCK_STREAM, 0, pair));
+}
+
+#ifndef WASMD_SANITIZED /* which names threads by it */
+static int p_prctl(void)
+{
+	return neg(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+#endif
 
 static int p_execve(void)
 {
@@ -302,7 +317,11 @@ static const struct probe {
 	{ "the root is empty", p_root, FINE, true },
 	{ "the descriptor table", p_table, FINE, true },
 	{ "socket in the zygote's filter", p_socket, KILLED, true },
+	{ "socketpair in the zygote's filter", p_socketpair, KILLED, true },
 	{ "execve in the zygote's filter", p_execve, KILLED, true },
+#ifndef WASMD_SANITIZED
+	{ "prctl in the zygote's filter", p_prctl, KILLED, true },
+#endif
 	{ "mmap PROT_EXEC in the zygote's filter", p_mmap_exec, KILLED, true },
 };
 

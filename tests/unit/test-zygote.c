@@ -336,6 +336,31 @@ static void test_refused(void **state)
 	refused(foreign, sizeof(foreign) - 1, ERR_UNLINKABLE);
 }
 
+/* An opener that hangs (on somebody's file system, say) is ended and told of. */
+static void test_opener_deadline(void **state)
+{
+	struct msg_priv_mount ask = { .req = 77, .host = "/tmp" };
+	struct priv_job *job = &rig.p.jobs[0];
+	struct ipc_msg m;
+	int status;
+
+	(void)state;
+	(void)snprintf(ask.tenant, sizeof(ask.tenant), "%s", rig.tenant_a);
+	assert_int_equal(ipc_send(rig.front, IPC_priv_mount, &ask, &rig.client, 1), 0);
+	assert_int_equal(priv_serve(&rig.p), 0);
+	assert_true(job->pid != 0);
+	pid_t pid = job->pid;
+	assert_in_range(priv_deadlines(&rig.p, priv_now()), 1, 2001);
+	assert_true(job->pid != 0); /* it is not due yet */
+	assert_int_equal(priv_deadlines(&rig.p, job->deadline), -1);
+	assert_int_equal(ipc_recv(rig.front, IPC_FRONT, IPC_PRIV, &m), 1);
+	assert_int_equal(m.type, IPC_priv_failed);
+	assert_int_equal(m.body.priv_failed.req, 77);
+	assert_int_equal(m.body.priv_failed.code, ERR_TIMEOUT);
+	assert_string_equal(m.body.priv_failed.msg, "opening /tmp took longer than 2 s");
+	assert_true(waitpid(pid, &status, 0) == pid || errno == ECHILD);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -393,13 +418,13 @@ static void test_orphan(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ready),	cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_files),	cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_flood),	cmocka_unit_test(test_wall),
-		cmocka_unit_test(test_cpu),	cmocka_unit_test(test_fuel),
-		cmocka_unit_test(test_kill),	cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_start_time),
-		cmocka_unit_test(test_orphan),
+		cmocka_unit_test(test_ready),	   cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_files),	   cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_flood),	   cmocka_unit_test(test_wall),
+		cmocka_unit_test(test_cpu),	   cmocka_unit_test(test_fuel),
+		cmocka_unit_test(test_kill),	   cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_opener_deadline),
+		cmocka_unit_test(test_start_time), cmocka_unit_test(test_orphan),
 	};
 
 	if (argc < 3)

@@ -1,0 +1,74 @@
+"""The state directory's disk is full: a clear error, and nothing left behind."""
+import os
+import subprocess
+import unittest
+
+from wasmd import AS_ROOT, Daemon, guest
+
+
+class FullDisk(unittest.TestCase):
+    def setUp(self):
+        self.d = Daemon()
+        mount = ['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=0755', 'wasmd-test', self.d.state]
+        if not AS_ROOT or subprocess.run(mount).returncode != 0:
+            print('\nSKIP full-disk: needs root, and the right to mount', flush=True)
+            self.skipTest('needs root, and the right to mount')
+        self.addCleanup(self.end)
+        self.d.start()
+        self.assertEqual(self.d.load(guest('front').read_bytes(), 'guest').status, 201)
+
+    def end(self):
+        try:
+            self.d.stop()
+        finally:
+            subprocess.run(['umount', '-l', self.d.state], check=True)
+            self.d.close()
+
+    def fill(self):
+        with open(self.d.state / 'filler', 'wb', buffering=0) as f:
+            try:
+                while f.write(bytes(4096)) == 4096:
+                    pass
+            except OSError:
+                pass
+
+    def clear(self, answer):
+        self.assertIn(answer.status, (429, 500), answer.body)
+        self.assertRegex(answer.error['message'], 'disk is full|No space left')
+
+    def stored(self):
+        return sorted(os.listdir(self.d.state / 'modules')), os.listdir(self.d.state / 'modules/tmp')
+
+    def test_uploads(self):
+        before = self.stored()
+        self.clear(self.d.load(guest('hello').read_bytes() + bytes(8 << 20), 'large'))
+        self.assertEqual(self.stored(), before)
+        self.fill()
+        self.clear(self.d.load(guest('hello').read_bytes(), 'small'))
+        self.assertEqual(self.stored(), before)
+        self.assertEqual(self.d.call('GET', '/v1/modules/small').status, 404)
+        (self.d.state / 'filler').unlink()
+        self.assertEqual(self.d.load(guest('hello').read_bytes(), 'small').status, 201)
+
+    def test_instances(self):
+        self.fill()
+        text = '{"args": true, "env": {"set": {"X": "' + 'x' * 4000 + '"}}}'
+        refused = [a for a in (self.d.create(module='guest', name=f'n{k}', policy=text + ' ' * k)
+                               for k in range(300)) if a.status != 201]
+        self.assertTrue(refused)
+        for a in refused:
+            self.clear(a)
+        names = {i['name'] for i in self.d.call('GET', '/v1/instances').json['instances']}
+        self.assertEqual(len(names), 300 - len(refused))
+        self.assertEqual(self.d.run('guest').json['stdout'], 'hello\n')  # needs no disk
+        (self.d.state / 'filler').unlink()
+        self.assertEqual(self.d.create(module='guest', name='after').status, 201)
+        ref = self.d.create(module='guest', args=['hello']).json['id']
+        self.fill()
+        self.d.call('POST', f'/v1/instances/{ref}/start')
+        i = self.d.call('POST', f'/v1/instances/{ref}/wait').json
+        self.assertEqual(i['exit']['cause'], 'exited')
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)

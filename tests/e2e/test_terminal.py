@@ -133,6 +133,20 @@ class Prompt(unittest.TestCase):
         t.end(self, 9)
 
 
+    def test_lua(self):
+        lua = wasmd.ROOT / ".cache" / "real" / "lua.wasm"
+        if not lua.exists():
+            print("SKIP lua-prompt: the real programs were not fetched")
+            return
+        t = Terminal("run", "-it", lua, "--", "-i")
+        for line, said in (("6 * 7", "42"), ("('wasm'):upper()", "WASM")):
+            t.expect("> ")
+            t.type(line + "\n")
+            t.expect(said + "\r\n")
+        t.type("os.exit(3)\n")
+        t.end(self, 3)
+
+
 class Streams(unittest.TestCase):
     def cat(self, **kw):
         env = dict(os.environ, WASMD_SOCKET=str(daemon.socket))

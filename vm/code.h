@@ -131,6 +131,8 @@ struct vm_code {
 #define CODE_FRAME_MAX	    65000u /* slots of a frame; operands have 16 bits */
 #define CODE_CELLS_PER_BYTE 16u	   /* branches that carry hundreds of values multiply */
 #define CODE_CELLS_FREE	    65536u /* that small functions may have beyond it */
+#define CODE_WORK_PER_BYTE  64u	   /* stack entries touched: wide calls of two bytes multiply */
+#define CODE_WORK_FREE	    (1u << 22)
 MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct err *e);
 
 /* The module offset of the instruction whose cells include @at. */

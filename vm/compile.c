@@ -537,6 +537,7 @@ static void begin(struct comp *c, const struct mod_func *f)
 	c->cap_consts = f->body.len / 16 < COMP_CONSTS ? f->body.len / 16 : COMP_CONSTS;
 	c->first_temp = c->n_locals + c->cap_consts;
 	c->max_cells = f->body.len * CODE_CELLS_PER_BYTE + CODE_CELLS_FREE;
+	c->max_work = (uint64_t)f->body.len * CODE_WORK_PER_BYTE + CODE_WORK_FREE;
 	c->last = c->loop = COMP_NONE;
 	forget_registers(c);
 	c->named = mem_new(c->n_locals, sizeof(*c->named));
@@ -641,6 +642,11 @@ int code_compile_body(struct vm_code *code, uint32_t own, struct err *e)
 			e, ERR_LIMIT,
 			"function %u: its compiled form has more than %u cells for each byte", func,
 			CODE_CELLS_PER_BYTE);
+	if (c.bad == COMP_WORK)
+		return err_set(e, ERR_LIMIT,
+			       "function %u: its calls and blocks pass more than %u values for "
+			       "each byte",
+			       func, CODE_WORK_PER_BYTE);
 	b = c.bad == COMP_OK ? body_new(&c, f->body.at) : NULL;
 	if (b == NULL)
 		return err_nomem(e);

@@ -58,7 +58,8 @@ struct comp {
 	uint32_t cost;		    /* instructions since fuel was last charged */
 	uint32_t dead;		    /* 0: reachable; else 1 + depth of blocks opened since */
 	uint32_t max_cells;
-	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS } bad;
+	uint64_t work, max_work; /* stack entries moved, settled or searched */
+	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS, COMP_WORK } bad;
 };
 
 /* How an instruction is lowered: by @fn, with what its row says. */

@@ -330,6 +330,14 @@ bool is_last(const struct comp *c, uint32_t height)
 	       c->cells.at[c->last].a == temp(c, height);
 }
 
+/* @n entries are about to be touched: time stays linear in the body's length. */
+static void work(struct comp *c, uint64_t n)
+{
+	c->work += n;
+	if (c->work > c->max_work && c->bad == COMP_OK)
+		c->bad = COMP_WORK;
+}
+
 static void settle_one(struct comp *c, uint32_t i)
 {
 	struct val *v = &c->stack.at[i];
@@ -344,6 +352,7 @@ static void settle_one(struct comp *c, uint32_t i)
 
 void settle(struct comp *c, uint32_t n)
 {
+	work(c, n);
 	for (uint32_t i = (uint32_t)c->stack.len - n; i < c->stack.len; i++)
 		settle_one(c, i);
 }
@@ -359,14 +368,18 @@ void settle_locals(struct comp *c)
 /* @x is about to change: entries that name it take its value first. */
 void save_local(struct comp *c, uint32_t x)
 {
-	for (uint32_t i = (uint32_t)c->stack.len; i > c->settled && c->named[x] != 0; i--)
+	uint32_t top = (uint32_t)c->stack.len, i = top;
+
+	for (; i > c->settled && c->named[x] != 0; i--)
 		if (c->stack.at[i - 1].kind == VAL_LOCAL && c->stack.at[i - 1].local == x)
 			settle_one(c, i - 1);
+	work(c, top - i);
 }
 
 /* Down to @height, then @n temporaries: the state at a label. */
 void reset_stack(struct comp *c, uint32_t height, uint32_t n)
 {
+	work(c, n);
 	while (c->stack.len > height)
 		(void)pop(c);
 	while (n-- > 0)

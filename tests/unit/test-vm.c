@@ -303,43 +303,75 @@ static void too_large_for_the_store_is_refused(void **state)
 	rig_done(&r);
 }
 
-/* One function of that many operands, valid, exported as "f". */
-static void guest_of_operands(struct wb *w, uint32_t operands)
+/* A function "f" with one @body, valid; type 1 is a thousand i32 -> as many. */
+static void guest_of_body(struct wb *w, struct wb *body)
 {
-	static const uint8_t head[] = "\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7\5\1\1f\0\0";
-	struct wb body = { 0 }, code = { 0 };
+	struct wb types = { 0 }, code = { 0 };
 
-	wb_bytes(w, head, sizeof(head) - 1);
-	wb_u8(&body, 0);
-	for (uint32_t i = 0; i < operands; i++)
-		wb_bytes(&body, "\x41\0", 2);
-	for (uint32_t i = 0; i < operands; i++)
-		wb_u8(&body, 0x1a);
-	wb_u8(&body, 0x0b);
+	wb_bytes(w, "\0asm\1\0\0\0", 8);
+	wb_bytes(&types, "\2\x60\0\0\x60", 5);
+	for (int i = 0; i < 2; i++) {
+		wb_u32(&types, 1000);
+		for (int k = 0; k < 1000; k++)
+			wb_u8(&types, VM_I32);
+	}
+	wb_section(w, 1, &types);
+	wb_bytes(w, "\3\2\1\0\7\5\1\1f\0\0", 11);
 	wb_u8(&code, 1);
-	wb_part(&code, &body);
+	wb_part(&code, body);
 	wb_section(w, 10, &code);
 }
 
-/* It is not the stack, nor a limit of the host, that such a call runs into. */
-static void too_large_a_function_has_a_trap_of_its_own(void **state)
+static void repeat(struct wb *w, const char *p, size_t n, uint32_t times)
 {
-	struct wb w = { 0 };
-	struct vm_module *m = NULL;
+	for (; times > 0; times--)
+		wb_bytes(w, p, n);
+}
+
+/* It is not the stack, nor a limit of the host, that such a call runs into. */
+static void is_too_large(struct wb *body)
+{
 	struct vm_valid_module *valid = NULL;
+	struct vm_module *m = NULL;
 	struct vm_trap_info info;
+	struct wb w = { 0 };
 	struct err e = { 0 };
 	struct rig r = { 0 };
 
-	guest_of_operands(&w, 70000);
+	guest_of_body(&w, body);
 	assert_int_equal(vm_module_decode(w.p, w.len, &m, &e), 0);
 	assert_int_equal(vm_module_validate(m, &valid, &e), 0);
 	assert_int_equal(vm_module_compile(valid, &r.code, &e), 0);
 	assert_int_equal(vm_store_new(NULL, &r.s, &e), 0);
 	assert_int_equal(vm_instance_new(r.s, r.code, resolve, &r, &r.in, &info, &e), 0);
 	assert_int_equal(trap_of(&r, "f", 0, &info), VM_TRAP_TOO_LARGE);
+	assert_int_equal(vm_code_compile_all(r.code, &e), ERR_LIMIT);
 	rig_done(&r);
 	wb_done(&w);
+}
+
+static void too_many_operands_are_too_large(void **state)
+{
+	struct wb body = { 0 };
+
+	wb_u8(&body, 0);
+	repeat(&body, "\x41\0", 2, 70000);
+	repeat(&body, "\x1a", 1, 70000);
+	wb_u8(&body, 0x0b);
+	is_too_large(&body);
+}
+
+/* Blocks of three bytes that pass a thousand values in and out. */
+static void too_wide_blocks_are_too_large(void **state)
+{
+	struct wb body = { 0 };
+
+	wb_u8(&body, 0);
+	repeat(&body, "\x41\0", 2, 1000);
+	repeat(&body, "\2\1\x0b", 3, 100000);
+	repeat(&body, "\x1a", 1, 1000);
+	wb_u8(&body, 0x0b);
+	is_too_large(&body);
 }
 
 static void wrong_import_is_named(void **state)
@@ -616,7 +648,8 @@ int main(void)
 		cmocka_unit_test(recursion_ends_at_the_limit),
 		cmocka_unit_test(memory_grows_to_the_limit),
 		cmocka_unit_test(too_large_for_the_store_is_refused),
-		cmocka_unit_test(too_large_a_function_has_a_trap_of_its_own),
+		cmocka_unit_test(too_many_operands_are_too_large),
+		cmocka_unit_test(too_wide_blocks_are_too_large),
 		cmocka_unit_test(wrong_import_is_named),
 		cmocka_unit_test(fuel_is_exact),
 		cmocka_unit_test(loops_use_up_their_fuel),

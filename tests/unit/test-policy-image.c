@@ -144,6 +144,31 @@ static void test_damaged(void **state)
 	try_image(image, len);
 }
 
+/* The head says what it is: magic, version, length, and no flag that is unknown. */
+static void test_head(void **state)
+{
+	struct policy *p = test_parse(text);
+	CLEANUP(free_p) uint8_t *image = NULL;
+	void *made;
+	size_t len;
+
+	(void)policy_judge_free(test_judge(p, &made, &len));
+	(void)policy_free(p);
+	image = made;
+	for (size_t at = 0; at < 20; at++) {
+		struct policy_judge *j = NULL;
+		struct err e = { 0 };
+
+		image[at] ^= 0x40;
+		assert_int_equal(policy_load(image, len, &j, &e), ERR_POLICY);
+		assert_non_null(strstr(e.msg, at < 8	? "WASMDPOL"
+					      : at < 12 ? "version"
+					      : at < 16 ? "length"
+							: "head"));
+		image[at] ^= 0x40;
+	}
+}
+
 static void test_bad_base(void **state)
 {
 	static const char *const strange[] = { "exit_group", "no_such_call", NULL };
@@ -211,9 +236,10 @@ static void test_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_visible),
-		cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_bad_base),
-		cmocka_unit_test(test_faults),	   cmocka_unit_test(test_too_many_rules),
+		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_damaged),	       cmocka_unit_test(test_bad_base),
+		cmocka_unit_test(test_head),	       cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_too_many_rules),
 	};
 
 	return cmocka_run_group_tests_name("policy-image", tests, NULL, NULL);

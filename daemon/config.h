@@ -15,7 +15,7 @@
 #include "wasmd/err.h"
 #include "wasmd/limits.h"
 
-#define CONFIG_DEFAULT_PATH "/etc/wasmd/config.json"
+#define CONFIG_DEFAULT_PATH "/etc/wasmd/wasmd.json"
 #define CONFIG_STATE_DIR    "/var/lib/wasmd"
 #define CONFIG_SELF_TENANT  "self" /* name when the user has none */
 

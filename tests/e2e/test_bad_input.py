@@ -207,7 +207,7 @@ class BadInput(unittest.TestCase):
 
     def test_no_permission_on_the_socket(self):
         if not AS_ROOT:
-            print('SKIP socket-permission: needs root')
+            print('\nSKIP socket-permission: needs root')
             return
         self.d.socket.chmod(0o600)
         r = self.d.ctl('ps', user=OTHER_UID, check=125)

@@ -4,11 +4,11 @@ import random
 import subprocess
 import unittest
 
-from wasmd import AS_ROOT, BUILD, ROOT, TENANT_UID, Daemon, guest
+from wasmd import AS_ROOT, GUESTS, ROOT, TENANT_UID, Daemon, guest
 
 
 def native(name, *args, stdin=None, cwd=None):
-    out = BUILD / 'guests' / f'{name}.native'
+    out = GUESTS / f'{name}.native'
     out.parent.mkdir(exist_ok=True)
     subprocess.run(['clang-19', '-O2', '-D_GNU_SOURCE', ROOT / 'tests/guest' / f'{name}.c', '-o',
                     out], check=True)

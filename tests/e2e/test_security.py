@@ -1,6 +1,9 @@
 """Fences seen from outside: identities, mounts, what a guest can reach."""
 import json
 import os
+import pathlib
+import signal
+import time
 import unittest
 
 from wasmd import AS_ROOT, OTHER_UID, TENANT_UID, Daemon, guest
@@ -19,7 +22,7 @@ class Security(unittest.TestCase):
 
     def test_the_daemon_is_nobodys_deputy(self):
         if not AS_ROOT:
-            print('SKIP two-uids: needs root')
+            print('\nSKIP two-uids: needs root')
             return
         private = self.d.data / 'private'
         private.mkdir()
@@ -48,7 +51,7 @@ class Security(unittest.TestCase):
 
     def test_unmapped_uids_may_do_nothing(self):
         if not AS_ROOT:
-            print('SKIP unmapped-uid: needs root')
+            print('\nSKIP unmapped-uid: needs root')
             return
         for args in (('ps',), ('run', 'wc'), ('module', 'ls')):
             r = self.d.ctl(*args, user=64999)
@@ -57,7 +60,7 @@ class Security(unittest.TestCase):
 
     def test_ceiling(self):
         if not AS_ROOT:
-            print('SKIP ceiling: needs root')
+            print('\nSKIP ceiling: needs root')
             return
         r = self.d.ctl('run', '--rm', '-v', '/usr:/in:ro', 'hello', check=125)
         self.assertIn('/usr', r.err)
@@ -68,7 +71,7 @@ class Security(unittest.TestCase):
 
     def test_another_tenants_things_never_were(self):
         if not AS_ROOT:
-            print('SKIP tenants-apart: needs root')
+            print('\nSKIP tenants-apart: needs root')
             return
         self.d.ctl('run', '-d', '--name', 'mine', 'spin', check=0, user=TENANT_UID)
         mine = json.loads(self.d.ctl('inspect', 'mine', '-o', 'json', check=0, user=TENANT_UID).out)
@@ -101,6 +104,38 @@ class Security(unittest.TestCase):
         self.assertFalse((self.d.data / 'planted.txt').exists())
         self.assertEqual(sorted(p.name for p in box.iterdir()),
                          ['abs', 'dangling', 'dots', 'fifo', 'file.txt', 'parent', 'sub'])
+
+    def test_a_required_fence_that_is_missing(self):
+        stand = self.d.http('GET', '/v1/info')[1]['fences']['stand']
+        p = self.d.policy(isolation={'require': ['seccomp', 'cgroup']})
+        r = self.d.ctl('run', '--rm', '--policy', p, 'hello', check=0 if 'cgroup' in stand else 125)
+        if 'cgroup' not in stand:
+            self.assertIn('cgroup', r.err)
+            self.assertIn('isolation.require', r.err)
+            self.assertEqual(r.out, '')
+
+    def test_a_forbidden_system_call_is_recorded(self):
+        ident = self.d.ctl('run', '-d', 'spin', check=0).out.strip()
+        os.kill(self.worker_of(), signal.SIGSYS)  # what the kernel sends for one
+        self.d.ctl('wait', ident)
+        i = json.loads(self.d.ctl('inspect', ident, '-o', 'json', check=0).out)
+        self.assertEqual(i['exit']['cause'], 'violation')
+        lines = [json.loads(x) for x in (self.d.state / 'audit.jsonl').read_text().splitlines()]
+        mine = [x for x in lines if x.get('instance') == ident]
+        self.assertEqual(mine[-1]['source'], 'kernel')
+        self.d.ctl('rm', ident, check=0)
+
+    def worker_of(self):
+        """The process that burns cpu below a zygote of this daemon: the one that runs."""
+        deadline = time.time() + 10
+        while time.time() < deadline:
+            for pid, _ in self.d.leftovers():
+                stat = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+                parent = pathlib.Path(f'/proc/{stat[1]}/comm').read_text().strip()
+                if parent == 'wasmd-zygote' and int(stat[11]) > 5:
+                    return pid
+            time.sleep(0.05)
+        raise AssertionError('no worker runs')
 
     def test_nothing_stays_behind(self):
         for n in range(5):

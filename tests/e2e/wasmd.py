@@ -20,6 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('WASMD_BUILD', ROOT / 'b-rel'))
 TENANT_UID, OTHER_UID = 65533, 65532
 AS_ROOT = os.getuid() == 0
+# Where guests are compiled to: beside the build, or, when that is another's, for ourselves.
+GUESTS = BUILD / 'guests'
+if not os.access(BUILD, os.W_OK):
+    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}'
 
 
 class UnixHTTP(http.client.HTTPConnection):
@@ -35,7 +39,7 @@ class UnixHTTP(http.client.HTTPConnection):
 
 def guest(name, *flags):
     """tests/guest/NAME.c as a wasm file, compiled once by clang."""
-    out = BUILD / 'guests' / f'{name}.wasm'
+    out = GUESTS / f'{name}.wasm'
     src = ROOT / 'tests' / 'guest' / f'{name}.c'
     if not out.exists() or out.stat().st_mtime < src.stat().st_mtime:
         out.parent.mkdir(exist_ok=True)

@@ -41,17 +41,41 @@ static const struct branch {
 };
 /* clang-format on */
 
+/* What i32.eqz, just taken back as @eqz, turns round, if it is a comparison too
+ * and its result goes nowhere else. */
+static bool take_back_turned(struct comp *c, union cell eqz, union cell *ret)
+{
+	union cell w;
+
+	if (c->prev == COMP_NONE || eqz.b != temp(c, (uint32_t)c->stack.len))
+		return false;
+	w = c->cells.at[c->prev];
+	if (w.a != eqz.b || branches[w.op].yes == 0)
+		return false;
+	c->cells.len = c->prev;
+	forget_registers(c);
+	*ret = w;
+	return true;
+}
+
+static bool is_eqz(union cell w)
+{
+	return w.op == C_i32_eqz || w.op == C_i32_eqz_a;
+}
+
 /* The comparison at the end of the code, as a branch; it is taken back. */
 static struct test test_fuse(struct comp *c, bool want)
 {
 	union cell w = take_back(c);
-	const struct branch *br = &branches[w.op];
-	bool eqz = w.op == C_i32_eqz || w.op == C_i32_eqz_a;
+	const struct branch *br;
 
+	if (is_eqz(w) && take_back_turned(c, w, &w))
+		want = !want;
+	br = &branches[w.op];
 	return (struct test){ .op = want ? br->yes : br->no,
 			      .loop = br->loop,
 			      .a = w.b,
-			      .b = eqz ? 0 : w.c,
+			      .b = is_eqz(w) ? 0 : w.c,
 			      .sa = br->sa };
 }
 

@@ -67,6 +67,7 @@ int main(void)
 	(void)close(to[1]);
 	(void)waitpid(pid, NULL, 0);
 	qsort(took, ROUNDS, sizeof(took[0]), by_value);
-	printf("%.1f %.1f\n", (double)took[ROUNDS / 2] / 1e3, (double)took[ROUNDS * 99 / 100] / 1e3);
+	printf("%.1f %.1f\n", (double)took[ROUNDS / 2] / 1e3,
+	       (double)took[ROUNDS * 99 / 100] / 1e3);
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include "tests/unit/rig.h"
 
 #define ROUNDS	 400u
-#define PAUSE_US 1500 /* between two starts: the next spare is forked meanwhile */
+#define PAUSE_US 500 /* between two starts: the next spare is forked meanwhile */
 
 static const struct {
 	int from, to; /* enum slot_step; -1: the message was sent, SLOT_STEPS: first instruction */

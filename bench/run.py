@@ -89,7 +89,8 @@ def steps(whole):
     print(f'{"of it, behind the front, step by step":56}{"p50":>10}{"p99":>10}')
     for p50, p99, what in rows:
         print(f'  {what:54}{p50:10.1f}{p99:10.1f}')
-    print(f'  {"the front: all of it without that":54}{max(0, whole - rows[-1][0]):10.1f}')
+    if whole > rows[-1][0]:
+        print(f'  {"what the front does before it: the difference":54}{whole - rows[-1][0]:10.1f}')
     heavy = bench_start(heavy_module(64))[-1]
     print(f'  {"the same of a module with 64 MiB of data":54}{heavy[0]:10.1f}{heavy[1]:10.1f}')
     bar('start.heavy_p50_over_hello', round(heavy[0] / rows[-1][0], 2))

@@ -336,6 +336,29 @@ static void test_refused(void **state)
 	refused(foreign, sizeof(foreign) - 1, ERR_UNLINKABLE);
 }
 
+/* More policies in turn than a zygote knows: each instance has its own. */
+static void test_policies_in_turn(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 21; n++) {
+		unsigned limit = 3 + n % 7;
+		struct rig_instance i;
+		char text[512], out[256];
+		struct slot_report r;
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"name\": \"t\", \"args\": true, \"limits\": {\"output\": %u},"
+			       " \"mounts\": [{\"host\": \"/tmp\", \"guest\": \"/ro\"},"
+			       " {\"host\": \"/tmp\", \"guest\": \"/rw\", \"access\": \"rw\"}],"
+			       " \"rules\": [], \"default\": \"granted\"}",
+			       limit);
+		r = run("hello", text, 0, 0, out, sizeof(out), &i);
+		assert_int_equal(r.cause, CAUSE_OUTPUT);
+		assert_int_equal(strlen(out), limit);
+		assert_memory_equal(out, "hello from the guest", limit);
+	}
+}
+
 /* An opener that hangs (on somebody's file system, say) is ended and told of. */
 static void test_opener_deadline(void **state)
 {
@@ -418,13 +441,21 @@ static void test_orphan(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ready),	   cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_files),	   cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_flood),	   cmocka_unit_test(test_wall),
-		cmocka_unit_test(test_cpu),	   cmocka_unit_test(test_fuel),
-		cmocka_unit_test(test_kill),	   cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_opener_deadline),
-		cmocka_unit_test(test_start_time), cmocka_unit_test(test_orphan),
+		cmocka_unit_test(test_ready),
+		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_wall),
+		cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_fuel),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_opener_deadline),
+		cmocka_unit_test(test_policies_in_turn),
+		cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_orphan),
 	};
 
 	if (argc < 3)

@@ -57,6 +57,7 @@ class Routes(Front):
 
     def test_other_tenant_sees_nothing(self):
         if not AS_ROOT:
+            print("\nSKIP tenants-apart: needs root")
             self.skipTest("one tenant without root")
         i = self.expect(self.d.create(module="guest"), 201).json
         who = {"Wasmd-Tenant": "bob"}

@@ -43,8 +43,8 @@ WASMCTL_VERBS(VERB)
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
-	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[], opts_events[],
-	opts_attach[];
+	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[],
+	opts_events[], opts_attach[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 
@@ -137,8 +137,8 @@ MUST_CHECK int module_upload(struct ctl *ctl, const char *file, const char *name
 			     struct err *e);
 
 /* @before?KEY=VALUE&..., escaped and to be freed; pairs without a value are left out. */
-MUST_CHECK int query_string(const char *const (*pairs)[2], size_t n, const char *before,
-			    char **ret, struct err *e);
+MUST_CHECK int query_string(const char *const (*pairs)[2], size_t n, const char *before, char **ret,
+			    struct err *e);
 /* "/v1/KIND/REF" and @tail, to be freed. */
 MUST_CHECK int api_path(const char *kind, const char *ref, const char *tail, char **ret,
 			struct err *e);

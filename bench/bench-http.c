@@ -147,7 +147,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)snprintf(request, sizeof(request),
-		       "%s %s HTTP/1.1\r\nHost: wasmd\r\nContent-Length: 0\r\n\r\n", argv[2], argv[3]);
+		       "%s %s HTTP/1.1\r\nHost: wasmd\r\nContent-Length: 0\r\n\r\n", argv[2],
+		       argv[3]);
 	for (size_t i = 0; i < n; i++) {
 		c[i] = (struct client){ .socket = argv[1],
 					.request = request,
@@ -163,9 +164,9 @@ int main(int argc, char **argv)
 			(void)fprintf(stderr, "bench-http: client %zu: %s\n", i, c[i].failed);
 	}
 	all = gather(c, n);
-	printf("%.0f %.1f %.1f %.1f %.1f\n", (double)all / seconds,
-	       quantile(c[0].latency, all, 50), quantile(c[0].latency, all, 99),
-	       quantile(c[0].start, all, 50), quantile(c[0].start, all, 99));
+	printf("%.0f %.1f %.1f %.1f %.1f\n", (double)all / seconds, quantile(c[0].latency, all, 50),
+	       quantile(c[0].latency, all, 99), quantile(c[0].start, all, 50),
+	       quantile(c[0].start, all, 99));
 	free(room);
 	return all == 0;
 }

@@ -18,7 +18,7 @@ static bool in_set(char c, const char *set)
 
 static char peek(const struct scan *s)
 {
-	return s->p < s->end ? *s->p : '\0';
+	return (char)(s->p < s->end ? *s->p : '\0');
 }
 
 /* To the next byte that begins a value, a key or a close. */
@@ -92,10 +92,10 @@ static char key_byte(struct scan *s)
 		int v = hex4(s->p);
 
 		s->p += 4;
-		return v < 128 ? (char)v : '\0';
+		return (char)(v < 128 ? v : 0);
 	}
 	k = strchr(from, c);
-	return k != NULL && c != '\0' ? to[k - from] : c;
+	return (char)(k != NULL && c != '\0' ? to[k - from] : c);
 }
 
 /* Is the key that begins here @want? Steps over it. */

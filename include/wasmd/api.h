@@ -8,18 +8,18 @@
 #include "wasmd/api.def"
 #include "wasmd/causes.def"
 
-#define WASMD_API_VERSION 1
-#define WASMD_SOCKET_ENV "WASMD_SOCKET"
+#define WASMD_API_VERSION    1
+#define WASMD_SOCKET_ENV     "WASMD_SOCKET"
 #define WASMD_SOCKET_DEFAULT "/run/wasmd/wasmd.sock"
-#define WASMD_TENANT_HEADER "Wasmd-Tenant"
-#define WASMD_UPGRADE "wasmd-stdio"
+#define WASMD_TENANT_HEADER  "Wasmd-Tenant"
+#define WASMD_UPGRADE	     "wasmd-stdio"
 #define WASMD_UPGRADE_STREAM "wasmd-stream"
 
 enum cause {
 #define CAUSE(name, wire, status, text) CAUSE_##name,
 	WASMD_CAUSES(CAUSE)
 #undef CAUSE
-	CAUSE_COUNT,
+		CAUSE_COUNT,
 };
 
 struct cause_info {

@@ -14,7 +14,7 @@
 struct rd {
 	const uint8_t *base, *p, *end;
 	const char *bad; /* NULL while all is well */
-	size_t bad_at;   /* offset from base of the first failure */
+	size_t bad_at;	 /* offset from base of the first failure */
 };
 
 static inline struct rd rd_of(const void *p, size_t n)

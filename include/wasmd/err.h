@@ -21,14 +21,14 @@ enum err_code {
 };
 
 struct err {
-	int code;       /* 0 or a negative enum err_code */
-	char msg[320];  /* what is wrong, and where */
+	int code;	/* 0 or a negative enum err_code */
+	char msg[320];	/* what is wrong, and where */
 	char hint[200]; /* what to do about it; may be empty */
 };
 
 struct err_info {
 	const char *wire; /* "not_found": the API's error code */
-	int http, exit;   /* HTTP status; exit status of wasmctl */
+	int http, exit;	  /* HTTP status; exit status of wasmctl */
 };
 
 /* The row of @code; unknown codes answer the row of ERR_INTERNAL. */

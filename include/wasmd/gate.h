@@ -23,7 +23,7 @@ enum gate_op {
 #define GATE(name, sets, syscalls) GATE_OP_##name,
 	WASMD_GATE_OPS(GATE)
 #undef GATE
-	GATE_OP_COUNT,
+		GATE_OP_COUNT,
 };
 _Static_assert(GATE_OP_COUNT <= 64, "struct gate keeps one bit per operation");
 
@@ -42,22 +42,22 @@ enum gate_class {
 /* One object of a call. rename, link and symlink have two (symlink's second
  * is the link made; its first is the target text, class GATE_CLASS_NONE). */
 struct gate_obj {
-	uint64_t fd;       /* guest descriptor, or GATE_NO_FD */
+	uint64_t fd;	   /* guest descriptor, or GATE_NO_FD */
 	uint64_t rights;   /* WASI rights of fd; for path_open those asked for */
-	uint32_t class;    /* enum gate_class */
-	uint32_t sets;     /* GATE_FS_READ | ...: what would be done to it */
+	uint32_t class;	   /* enum gate_class */
+	uint32_t sets;	   /* GATE_FS_READ | ...: what would be done to it */
 	uint32_t path_len; /* bytes; 0 when it has no path */
 	uint32_t pad;
-	const char *path;  /* resolved guest path, absolute, not NUL terminated */
+	const char *path; /* resolved guest path, absolute, not NUL terminated */
 };
 
 struct gate_req {
-	uint32_t op;         /* enum gate_op */
-	uint32_t flags;      /* of the call: oflags << 16 | fdflags, riflags, ... */
-	uint64_t generation; /* of the policy that judges */
-	uint64_t addr;       /* guest address of the data, where there is one */
-	uint64_t len;        /* bytes asked for */
-	uint64_t offset;     /* file offset, clock id, signal, ... */
+	uint32_t op;		   /* enum gate_op */
+	uint32_t flags;		   /* of the call: oflags << 16 | fdflags, riflags, ... */
+	uint64_t generation;	   /* of the policy that judges */
+	uint64_t addr;		   /* guest address of the data, where there is one */
+	uint64_t len;		   /* bytes asked for */
+	uint64_t offset;	   /* file offset, clock id, signal, ... */
 	uint64_t tenant, instance; /* numbers for programs; names stay outside */
 	struct gate_obj obj[2];
 };
@@ -74,7 +74,7 @@ struct gate {
 	void *arg;
 	uint64_t refused; /* bit per op that no argument can make allowed: such a
 			   * call is judged before any system call is made */
-	uint8_t paths;    /* 1: rules look at paths, resolve them before judging */
+	uint8_t paths;	  /* 1: rules look at paths, resolve them before judging */
 	/* Does @rel, relative to that preopened directory, exist for the guest?
 	 * "" is the directory itself; asked with @dir false it tells whether
 	 * everything in it does. NULL: everything exists. */

@@ -21,11 +21,11 @@
 #include "wasmd/gate.h"
 
 /* Fences that `isolation.require` can name. */
-#define POLICY_FENCES(F)              \
-	F(SECCOMP, "seccomp", 1)      \
-	F(LANDLOCK, "landlock", 2)    \
+#define POLICY_FENCES(F)               \
+	F(SECCOMP, "seccomp", 1)       \
+	F(LANDLOCK, "landlock", 2)     \
 	F(NAMESPACES, "namespaces", 4) \
-	F(RLIMITS, "rlimits", 8)      \
+	F(RLIMITS, "rlimits", 8)       \
 	F(CGROUP, "cgroup", 16)
 
 enum policy_fence {
@@ -36,51 +36,51 @@ enum policy_fence {
 
 /* 0 means: not limited by the policy (the tenant's or built-in bound holds). */
 struct policy_limits {
-	uint64_t memory;     /* bytes of linear memory */
-	uint64_t fuel;       /* UINT64_MAX: unmetered */
+	uint64_t memory; /* bytes of linear memory */
+	uint64_t fuel;	 /* UINT64_MAX: unmetered */
 	uint64_t cpu_ns, wall_ns;
-	uint64_t stack;      /* bytes of the guest's value stack */
-	uint64_t fds;        /* guest descriptors */
-	uint64_t output;     /* bytes to standard output and error */
-	uint64_t disk;       /* bytes written to files */
+	uint64_t stack;	 /* bytes of the guest's value stack */
+	uint64_t fds;	 /* guest descriptors */
+	uint64_t output; /* bytes to standard output and error */
+	uint64_t disk;	 /* bytes written to files */
 	uint64_t host_calls;
 };
 
 struct policy_mount {
 	const char *host;  /* absolute host path; NULL for a tmpfs */
-	uint64_t tmpfs;    /* bytes, when host is NULL */
+	uint64_t tmpfs;	   /* bytes, when host is NULL */
 	const char *guest; /* absolute, normalised guest path */
 	const char **only; /* globs relative to the mount; n_only 0: everything */
 	size_t n_only;
 	bool write;
-	uint32_t line;     /* in the JSON text */
+	uint32_t line; /* in the JSON text */
 };
 
 enum policy_verdict_kind { POLICY_ALLOW, POLICY_DENY, POLICY_KILL };
 
 struct policy_rule {
-	const char *id;       /* never NULL: "rule-3" when the document gives none */
-	uint32_t line;        /* of the rule in the JSON text; 0: built in */
-	uint64_t ops;         /* bit per enum gate_op named by "on" */
-	uint32_t sets;        /* GATE_FS_READ | ... named by "on" */
-	const char *path;     /* glob over resolved guest paths, or NULL */
-	int64_t fd;           /* guest descriptor, or -1 for any */
+	const char *id;	  /* never NULL: "rule-3" when the document gives none */
+	uint32_t line;	  /* of the rule in the JSON text; 0: built in */
+	uint64_t ops;	  /* bit per enum gate_op named by "on" */
+	uint32_t sets;	  /* GATE_FS_READ | ... named by "on" */
+	const char *path; /* glob over resolved guest paths, or NULL */
+	int64_t fd;	  /* guest descriptor, or -1 for any */
 	enum policy_verdict_kind then;
-	int deny_errno;       /* Linux number; EACCES unless the document says */
-	bool audit;           /* "audit": record and go on to the next rule */
-	bool complain;        /* recorded, not enforced */
+	int deny_errno; /* Linux number; EACCES unless the document says */
+	bool audit;	/* "audit": record and go on to the next rule */
+	bool complain;	/* recorded, not enforced */
 };
 
 /* The parsed document. All strings belong to it. */
 struct policy {
 	const char *name;
 	bool complain;
-	uint32_t require;    /* enum policy_fence bits; default: the first four */
+	uint32_t require; /* enum policy_fence bits; default: the first four */
 	struct policy_limits limits;
 	bool args, random;
-	const char **env_pass; /* NULL-terminated names */
-	const char **env_set;  /* NULL-terminated "NAME=value" */
-	const char **env_secret; /* NULL-terminated "API_KEY=name of the secret" */
+	const char **env_pass;	   /* NULL-terminated names */
+	const char **env_set;	   /* NULL-terminated "NAME=value" */
+	const char **env_secret;   /* NULL-terminated "API_KEY=name of the secret" */
 	uint64_t clock_resolution; /* ns */
 	struct policy_mount *mounts;
 	size_t n_mounts;
@@ -117,8 +117,7 @@ struct policy_judge;
 
 /* Checks every offset, verifies the program, prepares to judge. The bytes are
  * hostile and borrowed. ERR_POLICY names the instruction or field. */
-MUST_CHECK int policy_load(const void *image, size_t len, struct policy_judge **ret,
-			   struct err *e);
+MUST_CHECK int policy_load(const void *image, size_t len, struct policy_judge **ret, struct err *e);
 struct policy_judge *policy_judge_free(struct policy_judge *j);
 
 const struct policy_limits *policy_judge_limits(const struct policy_judge *j);
@@ -145,9 +144,9 @@ bool policy_judge_visible(const struct policy_judge *j, size_t i, const char *re
 #define POLICY_NO_RULE UINT32_MAX
 
 struct policy_verdict {
-	int value;      /* for the gate: 0, -errno or GATE_KILL */
-	uint32_t rule;  /* which rule decided, or POLICY_NO_RULE: the default */
-	bool record;    /* goes to the audit: denied, killed or asked for */
+	int value;	 /* for the gate: 0, -errno or GATE_KILL */
+	uint32_t rule;	 /* which rule decided, or POLICY_NO_RULE: the default */
+	bool record;	 /* goes to the audit: denied, killed or asked for */
 	bool complained; /* would have been denied */
 };
 

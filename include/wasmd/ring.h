@@ -19,12 +19,12 @@
 #include <sys/uio.h>
 
 struct ring_head {
-	_Atomic uint64_t head;    /* written by the writer only */
-	_Atomic uint64_t lost;    /* records dropped by the writer */
+	_Atomic uint64_t head; /* written by the writer only */
+	_Atomic uint64_t lost; /* records dropped by the writer */
 	uint8_t pad0[48];
-	_Atomic uint64_t tail;    /* written by the reader only */
-	_Atomic uint32_t sleeps;  /* 1: the reader waits for its doorbell */
-	_Atomic uint32_t full;    /* 1: the writer waits for room; a futex word */
+	_Atomic uint64_t tail;	 /* written by the reader only */
+	_Atomic uint32_t sleeps; /* 1: the reader waits for its doorbell */
+	_Atomic uint32_t full;	 /* 1: the writer waits for room; a futex word */
 	uint8_t pad1[48];
 };
 _Static_assert(sizeof(struct ring_head) == 128, "two cache lines, both sides agree");

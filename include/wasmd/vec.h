@@ -9,10 +9,10 @@
 
 #include "wasmd/fault.h"
 
-#define VEC(type)                  \
-	struct {                   \
-		type *at;          \
-		size_t len, cap;   \
+#define VEC(type)                \
+	struct {                 \
+		type *at;        \
+		size_t len, cap; \
 	}
 
 /* Room for @want elements; false when memory is short. */
@@ -35,16 +35,16 @@ static inline bool vec_room(void *at, size_t *cap, size_t want, size_t size)
 }
 
 /* The address of a new, zeroed last element, or NULL. */
-#define VEC_PUSH(v)                                                                    \
-	(vec_room(&(v)->at, &(v)->cap, (v)->len + 1, sizeof(*(v)->at)) ?               \
-		 memset(&(v)->at[(v)->len++], 0, sizeof(*(v)->at)) :                   \
-		 NULL)
+#define VEC_PUSH(v)                                                    \
+	(vec_room(&(v)->at, &(v)->cap, (v)->len + 1, sizeof(*(v)->at)) \
+		 ? memset(&(v)->at[(v)->len++], 0, sizeof(*(v)->at))   \
+		 : NULL)
 
-#define VEC_DONE(v)                                       \
-	do {                                              \
-		free((v)->at);                            \
-		(v)->at = NULL;                           \
-		(v)->len = (v)->cap = 0;                  \
+#define VEC_DONE(v)                      \
+	do {                             \
+		free((v)->at);           \
+		(v)->at = NULL;          \
+		(v)->len = (v)->cap = 0; \
 	} while (0)
 
 #endif

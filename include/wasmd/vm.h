@@ -113,8 +113,7 @@ MUST_CHECK int vm_module_validate(struct vm_module *take, struct vm_valid_module
 struct vm_valid_module *vm_valid_module_free(struct vm_valid_module *m);
 
 /* Consumes @take. Bodies are compiled at their first call. */
-MUST_CHECK int vm_module_compile(struct vm_valid_module *take, struct vm_code **ret,
-				 struct err *e);
+MUST_CHECK int vm_module_compile(struct vm_valid_module *take, struct vm_code **ret, struct err *e);
 struct vm_code *vm_code_ref(struct vm_code *c);
 struct vm_code *vm_code_unref(struct vm_code *c);
 
@@ -132,8 +131,8 @@ uint64_t vm_code_n_funcs(const struct vm_code *c); /* imported ones included */
 /* What one store may hold; 0 means the default of limits.h. */
 struct vm_store_limits {
 	uint64_t memory;     /* bytes of all linear memories together */
-	uint64_t table;      /* entries of all tables together */
-	uint32_t stack;      /* bytes of value stack */
+	uint64_t table;	     /* entries of all tables together */
+	uint32_t stack;	     /* bytes of value stack */
 	uint32_t call_depth; /* frames */
 };
 
@@ -154,7 +153,7 @@ void vm_store_set_stop(struct vm_store *s, const _Atomic uint32_t *flag);
 
 /* Fuel: deterministic; UINT64_MAX means unmetered. */
 void vm_store_set_fuel(struct vm_store *s, uint64_t fuel);
-uint64_t vm_store_fuel(const struct vm_store *s);       /* left */
+uint64_t vm_store_fuel(const struct vm_store *s);	 /* left */
 uint64_t vm_store_memory_peak(const struct vm_store *s); /* bytes, all memories */
 
 /* One thing to import or export; borrowed from the store. */
@@ -175,12 +174,12 @@ enum vm_trap {
 #define TRAP(name, text) VM_TRAP_##name,
 	WASMD_TRAPS(TRAP)
 #undef TRAP
-	VM_TRAP_COUNT,
+		VM_TRAP_COUNT,
 };
 
 struct vm_frame {
-	uint32_t func;   /* index in its module */
-	uint32_t offset; /* of the instruction, from the module's first byte */
+	uint32_t func;	  /* index in its module */
+	uint32_t offset;  /* of the instruction, from the module's first byte */
 	const char *name; /* name section or export; NULL; not NUL terminated */
 	uint32_t name_len;
 };
@@ -189,7 +188,7 @@ struct vm_frame {
 struct vm_trap_info {
 	enum vm_trap trap;
 	uint32_t n_frames; /* kept; at most LIM_BACKTRACE */
-	uint32_t depth;    /* frames there were */
+	uint32_t depth;	   /* frames there were */
 	struct vm_frame frames[32];
 };
 

@@ -38,7 +38,7 @@ struct wasi_stdio {
 struct wasi_preopen {
 	int fd;
 	const char *guest; /* absolute guest path, "/in"; borrowed */
-	bool write;        /* rights to change anything below it */
+	bool write;	   /* rights to change anything below it */
 };
 
 struct wasi_config {
@@ -52,10 +52,10 @@ struct wasi_config {
 	uint64_t tenant, instance; /* copied into gate requests */
 	uint64_t clock_resolution; /* ns that clocks are coarsened to; 0: as they are */
 	uint64_t max_host_calls;   /* then VM_TRAP_LIMIT; 0: unlimited */
-	uint64_t max_output;       /* bytes to descriptors 1 and 2, then VM_TRAP_LIMIT; 0 */
-	uint64_t max_disk;         /* bytes written to files or set aside in them, then VM_TRAP_LIMIT; 0 */
-	uint32_t max_fds;          /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
-	bool random;               /* false: random_get is ENOSYS */
+	uint64_t max_output;	   /* bytes to descriptors 1 and 2, then VM_TRAP_LIMIT; 0 */
+	uint64_t max_disk; /* bytes written to files or set aside in them, then VM_TRAP_LIMIT; 0 */
+	uint32_t max_fds;  /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
+	bool random;	   /* false: random_get is ENOSYS */
 	const _Atomic uint32_t *stop; /* not 0: blocking calls return and the guest traps */
 };
 

@@ -10,7 +10,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (char)('a' + i % 26);
 	f = argc > 1 ? fopen(argv[1], "w+") : NULL;
-	if (f == NULL || fwrite(out, 1, sizeof(out), f) != sizeof(out) || fseek(f, 0, SEEK_SET) != 0) {
+	if (f == NULL || fwrite(out, 1, sizeof(out), f) != sizeof(out) ||
+	    fseek(f, 0, SEEK_SET) != 0) {
 		perror("put");
 		return 1;
 	}

@@ -19,10 +19,6 @@
 
 #define MAX_ROUNDS 15
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 /* Who runs a program, in the order of a round and of the table. */
 enum who { ENGINE, METERED, NATIVE, LIFTOFF, WASM3, WHO };
 

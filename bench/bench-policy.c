@@ -8,10 +8,6 @@
 
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define ROUNDS 200 /* short ones: the best is one that nothing interrupted */
 #define CALLS  10000
 

@@ -17,10 +17,6 @@
 #define STATUS_FAILED 125
 #define MAX_ENV	      256
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 /* What the command line asks for. */
 struct options {
 	const char *module;

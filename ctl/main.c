@@ -12,10 +12,6 @@
 #include "ctl/ctl.h"
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define COMMON(field) offsetof(struct ctl, field)
 
 const struct opt opts_none[] = { OPT_END };

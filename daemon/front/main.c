@@ -27,10 +27,6 @@
 
 enum { FD_LISTEN = 3, FD_PRIV, FD_CONFIG, FD_STATE };
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u; /* libraries fail allocations in tests, not here */
-#endif
-
 void front_log(const char *fmt, ...)
 {
 	char line[512];

@@ -30,10 +30,6 @@
 #define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
 #define EXIT_ORPHAN 0
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u; /* the libraries ask every program for it */
-#endif
-
 struct inst {
 	uint64_t seq;
 	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */

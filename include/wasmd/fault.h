@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 #ifdef WASMD_FAULTS
-extern unsigned wasmd_fault_after; /* ~0u: never; owned by the test */
+/* Counts down to the failure; ~0u: never. One in a program, whoever includes this. */
+__attribute__((weak)) unsigned wasmd_fault_after = ~0u;
 
 static inline bool fault_hit(void)
 {

@@ -4,10 +4,6 @@
  */
 #include "policy/glob.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static void compare(const struct glob *slow, const char *path, size_t len)

@@ -7,10 +7,6 @@
 #include "vm/body.h"
 #include "vm/disasm.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 /* Validated code disassembles to its last byte. */

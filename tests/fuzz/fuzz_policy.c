@@ -4,10 +4,6 @@
  */
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static void ask(const void *image, size_t len)

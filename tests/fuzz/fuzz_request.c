@@ -9,10 +9,6 @@
 #include "daemon/front/restart.h"
 #include "daemon/front/route.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 void front_log(const char *fmt, ...)

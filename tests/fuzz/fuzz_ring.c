@@ -9,10 +9,6 @@
 #include "daemon/front/audit.h"
 #include "daemon/front/live.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define HEAD_BYTES 16u /* how far each writer says it is */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

@@ -8,10 +8,6 @@
 
 #include "wasmd/vm.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define FUEL   20000
 #define CALLS  32
 #define VALUES 2048

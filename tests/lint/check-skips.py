@@ -22,7 +22,10 @@ def main():
     root, builds = pathlib.Path(__file__).resolve().parents[2], sys.argv[1:]
     allowed, passed, failed, skips, unlisted = listed(root), 0, 0, [], []
     for build in builds:
-        for log in sorted(pathlib.Path(build, 'meson-logs').glob('testlog*.json')):
+        logs = sorted(pathlib.Path(build, 'meson-logs').glob('testlog*.json'))
+        if not logs:
+            unlisted.append(f'{build}: no test ran')
+        for log in logs:
             for line in log.read_text().splitlines():
                 test = json.loads(line)
                 out = test.get('stdout', '') + test.get('stderr', '')

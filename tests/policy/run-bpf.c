@@ -8,10 +8,6 @@
 #include "policy/prog.h"
 #include "sections.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define MOST_INSNS 4096u
 
 enum outcome { PASSED, FAILED, SKIPPED };

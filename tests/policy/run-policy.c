@@ -14,10 +14,6 @@
 #include "sections.h"
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 static const char *const ops[] = {
 #define GATE(name, sets, syscalls) #name,
 	WASMD_GATE_OPS(GATE)

@@ -14,10 +14,6 @@
 
 #include "wasmd/vm.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define MAX_FLIPS  16u
 #define HEAD_BYTES 4096u
 

@@ -21,10 +21,6 @@
 #include "wasmd/fault.h"
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u; /* the libraries ask every program for it */
-#endif
-
 static int memfd_of(const char *text)
 {
 	int fd = -1;

@@ -15,10 +15,6 @@
 #include "wasm-build.h"
 #include "wasmd/limits.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define HEAD "\0asm\1\0\0\0"
 #define B(s) s, sizeof(s) - 1
 

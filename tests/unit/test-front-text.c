@@ -18,10 +18,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 void front_log(const char *fmt, ...)
 {
 }

@@ -15,10 +15,6 @@
 
 #include "wasmd/vm.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define ROUNDS 40
 
 static uint8_t guest[4 << 20];

@@ -14,10 +14,6 @@
 #include "wasmd/fault.h"
 #include "wasmd/vm.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 #define DATA (32u << 20)
 #define ROOM (DATA + 4096u)
 

@@ -3,6 +3,7 @@
  * allocation may fail.
  */
 #include "test-policy.h"
+#include "wasmd/fault.h"
 
 static const char text[] =
 	"{ \"name\": \"t\", \"random\": true, \"clock\": { \"resolution\": \"1ms\" },\n"

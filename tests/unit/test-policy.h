@@ -20,10 +20,6 @@
 #include "wasmd/limits.h"
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 /* What a test's worker needs whatever its policy. */
 __attribute__((unused)) static const char *const test_base[] = { "exit_group", "mmap", "munmap",
 								 "mprotect", NULL };

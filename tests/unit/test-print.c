@@ -10,10 +10,6 @@
 #include "ctl/ctl.h"
 #include "wasmd/policy.h"
 
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
-
 static void test_escape(void **state)
 {
 	static const struct {

@@ -13,11 +13,8 @@
 
 #include "vm/module.h"
 #include "wasm-build.h"
+#include "wasmd/fault.h"
 #include "wasmd/limits.h"
-
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
 
 #define HEAD "\0asm\1\0\0\0"
 #define B(s) s, sizeof(s) - 1

@@ -17,14 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "wasmd/fault.h"
 #include "wasmd/limits.h"
 #include "wasmd/vm.h"
 
 #include "wasm-build.h"
-
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
 
 #define MS 1000000LL
 

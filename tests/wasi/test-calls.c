@@ -19,11 +19,8 @@
 #include "fake-vm.h"
 #include "vm/wasi/abi.h"
 #include "vm/wasi/wasi.def"
+#include "wasmd/fault.h"
 #include "wasmd/limits.h"
-
-#ifdef WASMD_FAULTS
-unsigned wasmd_fault_after = ~0u;
-#endif
 
 #define P1  "wasi_snapshot_preview1"
 #define OLD "wasi_unstable"

@@ -207,6 +207,7 @@ static void bench_init(struct bench *b)
 
 static void bench_done(struct bench *b)
 {
+	free(b->live.repeat);
 	for (size_t i = 0; i < b->out.n_denials; i++) {
 		free(b->out.denials[i].call);
 		free(b->out.denials[i].path);

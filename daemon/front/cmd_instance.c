@@ -197,6 +197,8 @@ int cmd_kill(struct instance *i, struct watch *w, struct err *e)
 
 int cmd_pause(struct instance *i, bool pause, struct err *e)
 {
+	if (pause && i->state == INST_STARTING)
+		live_runs(i->live);
 	if (i->state != (pause ? INST_RUNNING : INST_PAUSED))
 		return err_set(e, ERR_STATE, "instance %s is %s, not %s", shown_name(i),
 			       inst_state_text(i->state), pause ? "running" : "paused");

@@ -121,6 +121,12 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+void live_runs(struct live *l)
+{
+	if (l->inst->state == INST_STARTING && l->seq != 0)
+		instance_enter(l->front->instances, l->inst, INST_RUNNING, NULL);
+}
+
 void live_pause(struct live *l, bool pause)
 {
 	send_kill(l, pause ? ZYG_PAUSE : ZYG_RESUME, CAUSE_NONE);
@@ -234,8 +240,7 @@ int live_started(struct zygote *z, const struct msg_zyg_started *m)
 		return -1;
 	l->inst->pid = m->pid;
 	l->inst->out->started = now_real();
-	if (l->inst->state == INST_STARTING)
-		instance_enter(l->front->instances, l->inst, INST_RUNNING, NULL);
+	live_runs(l);
 	return 0;
 }
 

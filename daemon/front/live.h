@@ -65,6 +65,10 @@ struct launch {
  * is what it was. */
 MUST_CHECK int live_start(struct front *f, struct instance *i, struct launch *how, struct err *e);
 
+/* One that its zygote has been told to start counts as running, though the word
+ * that it does may still be on its way. */
+void live_runs(struct live *l);
+
 /* It shall end: asked, then killed after @grace_ms. */
 void live_stop(struct live *l, unsigned grace_ms);
 void live_kill(struct live *l, enum cause why);

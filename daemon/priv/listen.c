@@ -45,12 +45,29 @@ static int take_lock(int dir, const char *name, int *ret_lock, struct err *e)
 	return 0;
 }
 
+/* @dir, and what of the way to it is missing; the last one is ours alone. */
+static int make_way(const char *dir, struct err *e)
+{
+	CLEANUP(free_p) char *path = strdup(dir);
+
+	if (path == NULL)
+		return err_nomem(e);
+	for (char *s = strchr(path + 1, '/'); s != NULL; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		(void)mkdir(path, 0755); /* what is wrong shows below */
+		*s = '/';
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_set(e, ERR_IO, "making %s: %s", dir, strerror(errno));
+	return 0;
+}
+
 int listen_state(const char *dir, uid_t uid, gid_t gid, int *ret_dir, int *ret_lock, struct err *e)
 {
 	CLEANUP(close_p) int fd = -1;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return err_set(e, ERR_IO, "making %s: %s", dir, strerror(errno));
+	if (make_way(dir, e) < 0)
+		return e->code;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));

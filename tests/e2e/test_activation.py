@@ -34,6 +34,12 @@ class Activation(unittest.TestCase):
                 self.assertTrue(d.socket.exists(), 'a socket that is not ours is not removed')
                 shutil.rmtree(d.dir)
 
+    def test_the_way_to_the_state_is_made(self):
+        d = Daemon()
+        d.state = d.dir / 'not' / 'there' / 'yet'
+        with d:
+            self.assertTrue((d.state / 'wasmd.lock').exists())
+
     def test_readable_version_and_help(self):
         for option in ('--version', '--help'):
             r = subprocess.run([BUILD / 'daemon' / 'wasmd', option], capture_output=True, text=True)

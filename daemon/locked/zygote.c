@@ -25,7 +25,6 @@
 #define LOAD_CPU_S  30u		 /* cpu time to decode, validate, compile and instantiate */
 #define LOAD_WALL_S 60		 /* the same by the clock on the wall */
 #define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
-#define ZYGOTE_FDS  (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
 #define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
 #define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
 #define EXIT_ORPHAN 0

@@ -91,10 +91,9 @@ static int open_records(struct front *f, struct err *e)
 {
 	char path[LIM_PATH_BYTES];
 
-	if (modules_prepare(f, e) < 0)
-		return e->code;
+	/* The store first: its lock is had once a front before us has ended. */
 	(void)snprintf(path, sizeof(path), "%s/wasmd.db", f->state);
-	if (store_open(path, &f->store, e) < 0)
+	if (store_open(path, &f->store, e) < 0 || modules_prepare(f, e) < 0)
 		return e->code;
 	(void)snprintf(path, sizeof(path), "%s/audit.jsonl", f->state);
 	return audit_open(path, &f->audit, e);

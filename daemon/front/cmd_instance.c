@@ -159,8 +159,10 @@ int cmd_start(struct front *f, struct instance *i, struct launch *how, struct wa
 		return e->code;
 	}
 	instance_watch(i, w);
-	if (live_start(f, i, how, e) < 0)
+	if (live_start(f, i, how, e) < 0) {
 		watch_drop(w);
+		(void)restart_forget(i);
+	}
 	return e->code;
 }
 
@@ -179,6 +181,7 @@ int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err 
 		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
+	(void)restart_forget(i); /* also when it ends by itself meanwhile */
 	instance_watch(i, w);
 	live_stop(i->live, grace_ms);
 	return 0;
@@ -190,6 +193,7 @@ int cmd_kill(struct instance *i, struct watch *w, struct err *e)
 		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
+	(void)restart_forget(i);
 	instance_watch(i, w);
 	live_kill(i->live, CAUSE_KILLED);
 	return 0;

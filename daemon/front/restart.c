@@ -124,8 +124,11 @@ static void start(struct again *a)
 	struct err e = { 0 };
 
 	a->due = 0;
-	if (live_start(a->front, i, &how, &e) == 0)
+	if (live_start(a->front, i, &how, &e) == 0) {
+		if (i->spec.restart.mode == RESTART_NO)
+			(void)restart_forget(i);
 		return;
+	}
 	front_log("instance %s can't be started again: %s", i->id, e.msg);
 	i->out->cause = CAUSE_FAILED;
 	instance_tell(i, INST_EXITED, &e);
@@ -168,4 +171,6 @@ void restart_consider(struct instance *i)
 	}
 	if (wanted(a))
 		schedule(a);
+	else
+		(void)restart_forget(i); /* with the connection that it holds */
 }

@@ -1,7 +1,8 @@
 /*
  * Starting an instance again: because its policy of restarting says so, after
  * a back-off, or because somebody asked for a restart. Starts are made in the
- * name of the client that started it last, whose connection is kept for that.
+ * name of the client that started it last, whose connection is kept for that, and
+ * only for as long as another start can come.
  */
 #ifndef FRONT_RESTART_H
 #define FRONT_RESTART_H

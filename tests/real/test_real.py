@@ -17,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'e2e'))
-from wasmd import AS_ROOT, BUILD, ROOT, TENANT_UID, Daemon  # noqa: E402
+from wasmd import AS_ROOT, BUILD, PATIENCE, ROOT, TENANT_UID, Daemon  # noqa: E402
 
 REAL = pathlib.Path(os.environ.get('WASMD_REAL', ROOT / '.cache' / 'real'))
 FULL = os.environ.get('WASMD_REAL_FULL') == '1'
@@ -114,7 +114,7 @@ class Sqlite(Real):
             os.kill(pid, signal.SIGKILL)
         p.stdin.close()
         out, err = p.stdout.read(), p.stderr.read()  # with what was read ahead before
-        self.assertEqual(p.wait(30), 139, err)  # a death that nobody ordered
+        self.assertEqual(p.wait(PATIENCE), 139, err)  # a death that nobody ordered
         return out
 
     def intact(self, name):

@@ -315,7 +315,7 @@ static void times(void **state)
 	assert_true(time_parse("2026-11-22T10:00:00Z", &ns));
 	assert_int_equal(ns, 1795341600ll * 1000000000);
 	assert_true(time_parse("1h30m", &ns));
-	assert_true(now_real() - ns - 5400ll * 1000000000 < 1000000000);
+	assert_true(now_real() - ns - 5400ll * 1000000000 < 60000000000);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(time_parse(bad[i], &ns));
 }

@@ -1,0 +1,82 @@
+"""Troubles: what befalls the daemon, how often, and until when."""
+import collections
+import random
+import signal
+import threading
+import time
+
+from processes import kind_of
+
+STORM = 0.75  # of the time; then the front that is alive lives to the end, and its leaks are seen
+LOOK = 0.3  # seconds in which a process of the kind must show itself
+PAUSE = 0.5  # seconds at most that one is stopped
+
+
+class Kill:
+    """SIGKILL to one of a kind. An opener lives for milliseconds: it is waited for."""
+
+    def __init__(self, kind):
+        self.kind, self.name = kind, f'{kind} killed'
+
+    def found(self, killer):
+        end = time.monotonic() + LOOK
+        while time.monotonic() < end:
+            if found := [p for p in killer.family.walk() if kind_of(p) == self.kind]:
+                return killer.rnd.choice(found)
+        return None
+
+    def strike(self, killer):
+        victim = self.found(killer)
+        return victim is not None and killer.family.kill(victim)
+
+
+class Stop(Kill):
+    """SIGSTOP, and SIGCONT after a while: all that waits for it waits."""
+
+    def __init__(self, kind):
+        super().__init__(kind)
+        self.name = f'{kind} stopped'
+
+    def strike(self, killer):
+        victim = self.found(killer)
+        if victim is None or not killer.family.kill(victim, signal.SIGSTOP):
+            return False
+        time.sleep(killer.rnd.random() * PAUSE)
+        killer.family.kill(victim, signal.SIGCONT)
+        return True
+
+
+# What, how often a second, and whether also after the storm.
+TROUBLES = (
+    (Kill('worker'), 2.0, True),
+    (Kill('spare'), 1.0, True),
+    (Kill('zygote'), 0.7, True),
+    (Kill('opener'), 1.0, False),
+    (Kill('front'), 0.15, False),
+    (Kill('priv'), 0.08, False),
+    (Stop('zygote'), 0.2, True),
+    (Stop('front'), 0.1, True),
+    (Stop('priv'), 0.1, True),
+)
+
+
+class Killer(threading.Thread):
+    def __init__(self, service, seconds, seed):
+        super().__init__()
+        self.service, self.family = service, service.family
+        self.rnd = random.Random(seed)
+        self.began = time.monotonic()
+        self.plan = sorted(self.planned(seconds), key=lambda row: row[0])
+        self.done, self.missed = collections.Counter(), collections.Counter()
+
+    def planned(self, seconds):
+        """(when, what); each at least once, however short the time."""
+        for trouble, rate, always in TROUBLES:
+            span = seconds * (1 if always else STORM)
+            for _ in range(max(1, round(rate * span))):
+                yield self.rnd.uniform(0.05, 1) * span, trouble
+
+    def run(self):
+        for when, trouble in self.plan:
+            time.sleep(max(0, self.began + when - time.monotonic()))
+            (self.done if trouble.strike(self) else self.missed)[trouble.name] += 1

@@ -1,4 +1,5 @@
 """The state directory's disk is full: a clear error, and nothing left behind."""
+import json
 import os
 import subprocess
 import unittest
@@ -68,6 +69,30 @@ class FullDisk(unittest.TestCase):
         self.d.call('POST', f'/v1/instances/{ref}/start')
         i = self.d.call('POST', f'/v1/instances/{ref}/wait').json
         self.assertEqual(i['exit']['cause'], 'exited')
+
+    def denied(self, n):
+        doc = {'args': True, 'mounts': [{'host': str(self.d.data), 'guest': '/in'}],
+               'rules': [{'id': 'none', 'on': 'path_open', 'then': 'deny'}]}
+        a = self.d.run('guest', 'open', *(f'/in/{k}' for k in range(n)), policy=json.dumps(doc))
+        self.assertEqual(len(a.json['denials']), n, a.body)
+
+    def test_audit(self):
+        self.denied(3)
+        for n in range(3):  # the last piece of the disk is smaller than what is to be written
+            self.fill()
+            self.denied(20 + n)
+        (self.d.state / 'filler').unlink()
+        self.denied(5)
+        lines = [json.loads(x) for x in (self.d.state / 'audit.jsonl').read_text().splitlines()]
+        last = lost = 0
+        for line in lines:
+            if line['source'] == 'daemon' and line['event'] == 'lost':
+                lost += line['count']
+                last += line['count']
+            self.assertEqual(line['seq'], last + 1)
+            last = line['seq']
+        self.assertGreater(lost, 0)
+        self.assertGreaterEqual(last, 3 + 20 + 21 + 22 + 5)
 
 
 if __name__ == '__main__':

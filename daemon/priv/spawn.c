@@ -19,7 +19,8 @@
 
 #define ZYGOTE_SPACES \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
-#define SCRATCH_FD 32 /* above every number a program starts with */
+#define PROBE_TRIES 3
+#define SCRATCH_FD  32 /* above every number a program starts with */
 
 /* What the zygote's own confinement needs in its user namespace: mount an
  * empty root, drop the bounding set. Gone before it reads the module. */
@@ -147,10 +148,26 @@ static uid_t private_id(const struct priv *p, const struct config_tenant *t)
 	return p->privileged ? PRIV_UID_BASE + t->index : p->uid;
 }
 
+/* The child that was not let go is gone when this returns: why it failed. A
+ * child that somebody killed says nothing about the fences. */
+static int stillborn(pid_t pid, const struct err *why, struct err *e)
+{
+	int status = 0;
+
+	(void)waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_PEER, "the zygote was killed before it began (signal %d)",
+			       WTERMSIG(status));
+	if (why->code != 0)
+		return *e = *why, e->code;
+	return err_set(e, ERR_ISOLATION, "the zygote could not be let go");
+}
+
 /* Into fresh namespaces; @b->go is closed in the parent. Maps are written
  * before the child moves. */
 static pid_t give_birth(struct birth *b, int *ret_pidfd, struct err *e)
 {
+	struct err why = { 0 };
 	int go[2];
 	pid_t pid;
 
@@ -164,22 +181,21 @@ static pid_t give_birth(struct birth *b, int *ret_pidfd, struct err *e)
 	}
 	(void)close(go[0]);
 	if (pid < 0) {
+		(void)close(go[1]);
 		(void)err_set(e, ERR_ISOLATION, "namespaces: %s", strerror(errno));
-		(void)err_hint(e, "see sysctl user.max_user_namespaces");
-	} else if (spawn_map(pid, "uid_map", b->uid, b->uid, e) == 0 &&
-		   spawn_map(pid, "gid_map", b->gid, b->gid, e) == 0 && write(go[1], "", 1) == 1) {
+		return err_hint(e, "see sysctl user.max_user_namespaces");
+	}
+	if (spawn_map(pid, "uid_map", b->uid, b->uid, &why) == 0 &&
+	    spawn_map(pid, "gid_map", b->gid, b->gid, &why) == 0 && write(go[1], "", 1) == 1) {
 		(void)close(go[1]);
 		return pid;
 	}
-	(void)close(go[1]); /* the child, if there is one, reads the end and leaves */
-	if (pid > 0) {
-		(void)waitpid(pid, NULL, 0);
-		fd_clear(ret_pidfd);
-	}
-	return err_set(e, ERR_ISOLATION, "the zygote could not be let go");
+	(void)close(go[1]); /* it reads the end and leaves */
+	fd_clear(ret_pidfd);
+	return stillborn(pid, &why, e);
 }
 
-int spawn_probe(const struct priv *p, struct err *e)
+static int probe_once(const struct priv *p, struct err *e)
 {
 	struct birth b = { .p = p,
 			   .uid = p->privileged ? PRIV_UID_BASE : p->uid,
@@ -194,6 +210,17 @@ int spawn_probe(const struct priv *p, struct err *e)
 		return e->code;
 	(void)waitpid(pid, NULL, 0);
 	return 0;
+}
+
+/* What it finds holds as long as the daemon lives: a killed child is not it. */
+int spawn_probe(const struct priv *p, struct err *e)
+{
+	for (int i = 0; i < PROBE_TRIES; i++) {
+		*e = (struct err){ 0 };
+		if (probe_once(p, e) != ERR_PEER)
+			break;
+	}
+	return e->code;
 }
 
 static struct priv_zygote *free_zygote(struct priv *p)

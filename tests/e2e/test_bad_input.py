@@ -242,7 +242,7 @@ class BadInput(unittest.TestCase):
                      b'POST /v1/run HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n',
                      rnd.randbytes(4096)):
             s = socket.socket(socket.AF_UNIX)
-            s.settimeout(PATIENCE)
+            s.settimeout(2)  # some get no answer, ever
             s.connect(str(self.d.socket))
             try:
                 s.sendall(blob)

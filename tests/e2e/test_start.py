@@ -97,8 +97,11 @@ class Starts(unittest.TestCase):
 
 
 def limited(*limits):
-    """A daemon under prlimit's LIMITS, not started yet."""
+    """A daemon under prlimit's LIMITS, not started yet; its front shares its uid with no
+    other daemon's on this machine."""
     d = Daemon()
+    if AS_ROOT:
+        d.config = {**d.tenants(), 'front_user': str(2_000_000 + os.getpid())}
     inner = d.command
     d.command = lambda: ['prlimit', *limits, *inner()]
     return d

@@ -463,7 +463,7 @@ int main(int argc, char **argv)
 		refuse(&e);
 	set_signals();
 	if (say_ready(&z, code) < 0)
-		return 0;
+		_exit(EXIT_ORPHAN);
 	for (;;)
 		turn(&z);
 }

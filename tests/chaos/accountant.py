@@ -126,7 +126,7 @@ class Accountant:
         self.sums['logs read'] += 1
         if not entry.output.startswith(got):
             self.fault(f'{entry.ref}: its log is not what it wrote')
-        if i['exit']['cause'] == 'exited' and got != entry.output:
+        if i['exit']['cause'] == 'exited' and got != entry.output and not self.ledger.scarce:
             self.fault(f'{entry.ref}: {len(got)} of {len(entry.output)} bytes are in its log')
 
     def modules(self):
@@ -258,20 +258,24 @@ class Accountant:
             except ValueError:
                 self.fault(f'audit line {n} is no JSON: {text[:80]}')
                 continue
-            if line['seq'] != last + 1:
-                self.fault(f'audit line {n}: seq {line["seq"]} after {last}')
+            missing = line['seq'] - last - 1
             last = line['seq']
-            if line.get('event') == 'lost':
+            if line['source'] == 'daemon' and line.get('event') == 'lost':
+                self.sums['lines it counts as lost'] += line['count']
+                missing -= line['count']
+            elif line.get('event') == 'lost':
                 lost[line['instance']] += line['count']
             elif 'event' in line and line['event'] != 'forbidden system call (SIGSYS)':
                 self.fault(f'audit line {n}: {line["event"]}')
             elif line.get('verdict') == 'deny':
                 calls[line['instance']] += line['count']
+            if missing:
+                self.fault(f'audit line {n}: {missing} before it are missing')
         self.sums['lines of the audit'] = last
         self.sums['records it counts as lost'] = lost.total()
         for ref, n in self.expected():
             self.sums['lives whose audit is whole'] += 1
-            if calls[ref] + lost[ref] != n:
+            if calls[ref] + lost[ref] != n and not self.ledger.scarce:
                 self.fault(f'{ref}: {n} denials, {calls[ref]} in the audit, {lost[ref]} lost')
 
     def expected(self):
@@ -283,5 +287,5 @@ class Accountant:
 
     def alarms(self):
         for line in self.d.said().splitlines():
-            if ALARMS.search(line):
+            if ALARMS.search(line) and not (self.ledger.scarce and 'not recorded' in line):
                 self.fault(f'the daemon said: {line}')

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""chaos.py [--seconds N] [--seed N] [--clients N]
+"""chaos.py [--seconds N] [--seed N] [--clients N] [--scarce] [--verbose]
 
 Mixed clients against a daemon whose processes are killed at random; then an accountant.
 Prints what was done in numbers, and the seed; exits 1 when anything was lost, leaked, run
@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'e2e'))
 
 from accountant import Accountant  # noqa: E402  pylint: disable=wrong-import-position
-from killer import Killer  # noqa: E402  pylint: disable=wrong-import-position
+from killer import SCARCE, TROUBLES, Killer  # noqa: E402  pylint: disable=wrong-import-position
 from ledger import Ledger  # noqa: E402  pylint: disable=wrong-import-position
 from load import TENANTS, Client  # noqa: E402  pylint: disable=wrong-import-position
 from processes import Family  # noqa: E402  pylint: disable=wrong-import-position
@@ -29,6 +29,8 @@ def options():
     p.add_argument('--seconds', type=float, default=120)
     p.add_argument('--seed', type=int, default=random.SystemRandom().randrange(10**6))
     p.add_argument('--clients', type=int, default=12)
+    p.add_argument('--scarce', action='store_true',
+                   help='root: now and then the disk is full, descriptors or processes are used up')
     p.add_argument('--verbose', action='store_true')
     return p.parse_args()
 
@@ -54,7 +56,8 @@ def trouble(o, service, ledger):
     until, wasm = time.monotonic() + o.seconds, guest('front').read_bytes()
     clients = [Client(service, ledger, wasm, plan.randrange(10**9), until)
                for _ in range(o.clients)]
-    killer = Killer(service, o.seconds, plan.randrange(10**9))
+    killer = Killer(service, o.seconds, plan.randrange(10**9),
+                    TROUBLES + SCARCE if o.scarce else TROUBLES)
     for t in (*clients, killer):
         t.start()
     for t in (*clients, killer):
@@ -114,9 +117,11 @@ def report(o, service, ledger, killer, accountant):
 def main():
     o = options()
     print(f'seed {o.seed}', flush=True)
-    service, ledger = Service(Family()), Ledger()
-    accountant = Accountant(service, ledger)
+    service, ledger = Service(Family()), Ledger(o.scarce)
     try:
+        if o.scarce:
+            service.small_disk()
+        accountant = Accountant(service, ledger)
         service.keep()
         furnish(service)
         killer = trouble(o, service, ledger)

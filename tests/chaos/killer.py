@@ -1,6 +1,7 @@
 """Troubles: what befalls the daemon, how often, and until when."""
 import collections
 import random
+import resource
 import signal
 import threading
 import time
@@ -9,7 +10,8 @@ from processes import kind_of
 
 STORM = 0.75  # of the time; then the front that is alive lives to the end, and its leaks are seen
 LOOK = 0.3  # seconds in which a process of the kind must show itself
-PAUSE = 0.5  # seconds at most that one is stopped
+PAUSE = 0.5  # seconds at most that one is stopped, or something is used up
+ROOM = 2.5  # seconds after a full disk: what was not recorded is recorded now
 
 
 class Kill:
@@ -46,6 +48,47 @@ class Stop(Kill):
         return True
 
 
+class Limit(Kill):
+    """A resource of one process is used up for a while: so many more than @used() it may have."""
+
+    def __init__(self, kind, what, more, used):
+        super().__init__(kind)
+        self.what, self.more, self.used = what, more, used
+        self.name = f'{kind} short of {"descriptors" if used else "processes"}'
+
+    def strike(self, killer):
+        victim = self.found(killer)
+        if victim is None:
+            return False
+        try:
+            most = self.used(victim) + self.more if self.used else self.more
+            before = resource.prlimit(victim.pid, self.what, (most, most))
+            time.sleep(killer.rnd.random() * PAUSE)
+            resource.prlimit(victim.pid, self.what, before)
+        except OSError:  # it has ended
+            return False
+        return True
+
+
+class FullDisk:
+    """The state directory takes no more; then there is room again, and time to use it."""
+
+    name = 'disk full'
+
+    def strike(self, killer):
+        filler = killer.service.state / 'filler'
+        with open(filler, 'wb', buffering=0) as f:
+            try:
+                while f.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        time.sleep(killer.rnd.random() * PAUSE)
+        filler.unlink()
+        time.sleep(ROOM)
+        return True
+
+
 # What, how often a second, and whether also after the storm.
 TROUBLES = (
     (Kill('worker'), 2.0, True),
@@ -60,18 +103,26 @@ TROUBLES = (
 )
 
 
+# With --scarce. The killer does one thing at a time: nothing is killed meanwhile.
+SCARCE = (
+    (FullDisk(), 0.05, False),
+    (Limit('front', resource.RLIMIT_NOFILE, 2, lambda p: len(p.fds())), 0.1, False),
+    (Limit('zygote', resource.RLIMIT_NPROC, 1, None), 0.3, True),
+)
+
+
 class Killer(threading.Thread):
-    def __init__(self, service, seconds, seed):
+    def __init__(self, service, seconds, seed, troubles):
         super().__init__()
         self.service, self.family = service, service.family
         self.rnd = random.Random(seed)
         self.began = time.monotonic()
-        self.plan = sorted(self.planned(seconds), key=lambda row: row[0])
+        self.plan = sorted(self.planned(seconds, troubles), key=lambda row: row[0])
         self.done, self.missed = collections.Counter(), collections.Counter()
 
-    def planned(self, seconds):
+    def planned(self, seconds, troubles):
         """(when, what); each at least once, however short the time."""
-        for trouble, rate, always in TROUBLES:
+        for trouble, rate, always in troubles:
             span = seconds * (1 if always else STORM)
             for _ in range(max(1, round(rate * span))):
                 yield self.rnd.uniform(0.05, 1) * span, trouble

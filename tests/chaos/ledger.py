@@ -18,7 +18,8 @@ class Entry:
 
 
 class Ledger:
-    def __init__(self):
+    def __init__(self, scarce=False):
+        self.scarce = scarce  # things run out: logs and audit may have holes, which are told
         self.lock = threading.Lock()
         self.entries = {}  # id -> Entry
         self.modules = {}  # (tenant, name) -> digest, or None: nobody knows

@@ -1,4 +1,5 @@
 """The daemon as a service manager keeps it: started again whenever it ends."""
+import subprocess
 import sys
 import threading
 import time
@@ -6,6 +7,7 @@ import time
 from wasmd import Daemon
 
 AGAIN = 0.1  # seconds from an end to the next start
+DISK = '48m'
 
 
 class Service(Daemon):
@@ -13,6 +15,11 @@ class Service(Daemon):
         super().__init__(**kw)
         self.family, self.births, self.wanted = family, 0, False
         self.keeper = None
+
+    def small_disk(self):
+        """The state directory gets a file system of its own, in this mount namespace."""
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={DISK},mode=0755', 'wasmd-chaos',
+                        self.state], check=True)
 
     def spawn(self, command, **kw):
         self.births += 1
@@ -52,5 +59,6 @@ class Service(Daemon):
         self.wanted = False
         if self.keeper is not None:
             self.keeper.join()
+        subprocess.run(['umount', '-l', self.state], stderr=subprocess.DEVNULL)
         super().close()
         sys.stdout.flush()

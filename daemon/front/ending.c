@@ -288,6 +288,8 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	audit_flush(f->audit);
 	if (i->kept && !i->forget)
 		record_save_ended(f, i);
+	if (!i->forget)
+		restart_plan(i);
 	instance_enter(f->instances, i, INST_EXITED, e);
 	i->live = NULL;
 	live_free(l);

@@ -131,8 +131,8 @@ static void start(struct again *a)
 	}
 	front_log("instance %s can't be started again: %s", i->id, e.msg);
 	i->out->cause = CAUSE_FAILED;
+	restart_plan(i);
 	instance_tell(i, INST_EXITED, &e);
-	restart_consider(i);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
@@ -158,13 +158,18 @@ void restart_consider(struct instance *i)
 {
 	struct again *a = i->again;
 
-	if (a == NULL || a->front->ending)
+	if (a == NULL || !a->asked || a->front->ending)
 		return;
-	if (a->asked) {
-		a->asked = false;
-		start(a);
+	a->asked = false;
+	start(a);
+}
+
+void restart_plan(struct instance *i)
+{
+	struct again *a = i->again;
+
+	if (a == NULL || a->asked || a->front->ending)
 		return;
-	}
 	if (i->out->started != 0 && i->out->finished - i->out->started >= HEALTHY_NS) {
 		a->tries = 0;
 		a->delay_usec = FIRST_USEC;

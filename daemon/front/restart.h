@@ -26,7 +26,9 @@ int64_t restart_due(const struct instance *i);
 /* Once it has ended, it starts at once, whatever its policy; needs restart_keep. */
 void restart_ask(struct instance *i);
 bool restart_asked(const struct instance *i);
-/* It has ended and nothing of it is left: now or later, or not. */
+/* It is about to be told that it has ended: later, or never again. */
+void restart_plan(struct instance *i);
+/* Nothing of it is left: now, if that was asked for. */
 void restart_consider(struct instance *i);
 
 #endif

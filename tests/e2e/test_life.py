@@ -143,6 +143,17 @@ class Policies(Life):
         self.assertEqual((i['starts'], i['restarts_at'], i['restart']), (3, None, 'on-failure:2'))
         self.remove(ref)
 
+    def test_who_waits_is_told_of_the_next_start(self):
+        ref = self.make('exit', '3', restart='on-failure:1')
+        c = UnixHTTP(self.d.socket)
+        c.request('POST', f'/v1/instances/{ref}/wait')
+        self.post(ref, 'start')
+        self.assertIsNotNone(json.loads(c.getresponse().read())['restarts_at'])
+        c.close()
+        until(lambda: self.show(ref)['starts'] == 2)
+        self.assertIsNone(self.post(ref, 'wait')['restarts_at'])
+        self.remove(ref)
+
     def test_success_is_no_failure(self):
         ref = self.make('exit', '0', restart='on-failure')
         self.post(ref, 'start')

@@ -122,6 +122,7 @@ static void tear_down(struct front *f, struct http *http)
 		http_quiesce(http);
 	(void)http_free(http);
 	(void)privchan_free(f->priv);
+	records_done(f);
 	(void)instances_free(f->instances);
 	(void)events_free(f->events);
 	(void)policies_free(f->policies);

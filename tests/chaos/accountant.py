@@ -15,6 +15,7 @@ from processes import kind_of
 from wasmd import AS_ROOT, until
 
 STEADY = 0.5  # seconds without a change
+ZYGOTE_FDS = 8  # beside one for each spare
 LIVE = ('starting', 'running', 'paused', 'stopping')
 STATE_FILES = {'wasmd.db', 'wasmd.db-wal', 'wasmd.db-shm', 'wasmd.lock', 'audit.jsonl', 'modules',
                'logs'}
@@ -154,9 +155,17 @@ class Accountant:
             return not k['worker'] and not k['opener'] and len(k['priv']) == len(k['front']) == 1
         until(quiet, HANG, lambda: f'processes: {[(k, len(v)) for k, v in self.kinds().items()]}')
 
+    def clear_modules(self):
+        """Every module goes, and with it its file and its zygote."""
+        self.zygotes()
+        for tenant in TENANTS:
+            a = self.d.call('GET', '/v1/modules', headers=self.headers(tenant))
+            for m in a.json['modules']:
+                self.d.call('DELETE', f'/v1/modules/{m["digest"]}', headers=self.headers(tenant))
+        self.within(lambda: until(lambda: not self.kinds()['zygote'], HANG, 'zygotes stay'))
+
     def descriptors(self):
-        """Of priv and front, without what belongs to a warm zygote or a cached policy; once
-        the last connections and zygotes are gone for good."""
+        """Of priv and front, once the last connections are gone for good."""
         seen = []
 
         def steady():
@@ -164,31 +173,26 @@ class Accountant:
             seen.append(self.counted())
             return len(seen) > 1 and seen[-2] == seen[-1]
         until(steady, HANG, lambda: f'descriptors come and go: {seen[-2:]}')
-        self.rings()
+        slots = self.kinds()['front'][0].maps('wasmd-slot')
+        if slots:
+            self.fault(f'the front maps {slots} rings of instances that are gone')
         return seen[-1]
 
     def counted(self):
         k = self.kinds()
-        front, priv, n = shapes(k['front'][0]), shapes(k['priv'][0]), len(k['zygote'])
-        for what in ('/memfd:wasmd-policy', 'anon_inode:mnt_ns', 'user'):
-            front.pop(what, None)
-            priv.pop(what, None)
-        front['anon_inode:[eventfd]'] -= n  # a doorbell and a channel each
-        front['socket'] -= n
-        priv['anon_inode:[pidfd]'] -= n
-        return +front, +priv
+        front, priv = shapes(k['front'][0]), shapes(k['priv'][0])
+        front.pop('/memfd:wasmd-policy', None)  # the cache of compiled ones
+        priv.pop('user', None)  # id maps, one a tenant
+        return front, priv
 
-    def rings(self):
-        """What belongs to instances has gone with them."""
+    def zygotes(self):
+        """Each holds what it needs for its spares, and nothing of instances that are gone."""
         k = self.kinds()
         self.sums['zygotes warm at the end'] += len(k['zygote'])
         for z in k['zygote']:
             spares = sum(s.parent.pid == z.pid for s in k['spare'])
-            if shapes(z)['socket'] > 1 + spares:
+            if shapes(z).total() > ZYGOTE_FDS + spares:
                 self.fault(f'a zygote with {spares} spares holds {dict(shapes(z))}')
-        slots = k['front'][0].maps('wasmd-slot')
-        if slots:
-            self.fault(f'the front maps {slots} rings of instances that are gone')
 
     def leaks(self, after, fresh):
         for who, a, b in zip(('front', 'priv'), after, fresh):

@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import sys
 import time
 
@@ -69,17 +70,18 @@ def audit(service, ledger, accountant):
     """The accountant's visits, with a clean end and a new start between them."""
     service.rest()
     there = accountant.books()
+    accountant.clear_modules()
     after = accountant.descriptors()
-    if service.stop() != 0:
-        ledger.fault('SIGTERM did not end it well')
+    if service.stop(signal.SIGINT) != 0:
+        ledger.fault('SIGINT did not end it well')
     accountant.remains(there)
     service.start()
     again = {i['id']: i for _, i in accountant.instances()}
     if again != there:
         ledger.fault('after a clean end and a new start, other instances are on record')
     accountant.leaks(after, accountant.descriptors())
-    if service.stop() != 0:
-        ledger.fault('SIGTERM did not end it well, again')
+    if service.stop(signal.SIGINT) != 0:
+        ledger.fault('SIGINT did not end it well, again')
     accountant.remains(there)
 
 

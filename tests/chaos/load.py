@@ -339,6 +339,8 @@ def follow_a_log(c):
     entry.output = ''.join(f'line {k}\n' for k in range(1, n + 1)).encode()
     conn, r = c.ask('GET', f'/v1/instances/{entry.ref}/logs?follow=1', read=False)
     try:
+        if r.status != 200:
+            c.want(Answer(r.status, {}, r.read()))
         c.begin(entry)
         got = r.read()
     except TimeoutError as e:

@@ -61,11 +61,12 @@ class Limit(Kill):
         if victim is None:
             return False
         try:
+            before = resource.prlimit(victim.pid, self.what)
             most = self.used(victim) + self.more if self.used else self.more
-            before = resource.prlimit(victim.pid, self.what, (most, most))
+            resource.prlimit(victim.pid, self.what, (most, before[1]))
             time.sleep(killer.rnd.random() * PAUSE)
             resource.prlimit(victim.pid, self.what, before)
-        except OSError:  # it has ended
+        except OSError:  # it has ended, or is another's and we lack CAP_SYS_RESOURCE
             return False
         return True
 

@@ -18,17 +18,19 @@ STEADY = 0.5  # seconds without a change
 ZYGOTE_FDS = 8  # beside one for each spare
 LIVE = ('starting', 'running', 'paused', 'stopping')
 STATE_FILES = {'wasmd.db', 'wasmd.db-wal', 'wasmd.db-shm', 'wasmd.lock', 'audit.jsonl', 'modules',
-               'logs'}
+               'logs', 'zygotes'}
 # What must never be read in the daemon's log.
 ALARMS = re.compile(r'Sanitizer|runtime error|[Aa]ssert|off the table|no worker writes|'
                     r'broke the protocol|is not recorded|stays:|can.t be read|'
                     r'the front ended \((status|signal (?!9\)))')
 
 
-def mounts():
-    """Those in our own namespace. One may also go, with a directory that another removes."""
-    return set(line.split(' ', 1)[1].split(' ', 1)[1]
-                  for line in pathlib.Path('/proc/self/mountinfo').read_text().splitlines())
+def mounts(service):
+    """Those in our own namespace; without one, those that are the daemon's by their path. One
+    may also go, with a directory that another removes."""
+    return {line.split(' ', 1)[1].split(' ', 1)[1]
+            for line in pathlib.Path('/proc/self/mountinfo').read_text().splitlines()
+            if AS_ROOT or str(service.dir) in line}
 
 
 def cgroups():
@@ -49,7 +51,7 @@ def shapes(process):
 class Accountant:
     def __init__(self, service, ledger):
         self.d, self.ledger = service, ledger
-        self.mounts, self.cgroups = mounts(), cgroups()
+        self.mounts, self.cgroups = mounts(service), cgroups()
         self.sums = collections.Counter()
 
     def fault(self, sentence):
@@ -208,7 +210,7 @@ class Accountant:
         left = [(p.pid, p.name) for p in self.d.family.walk()]
         if left:
             self.fault(f'processes are left: {left}')
-        if left := mounts() - self.mounts:
+        if left := mounts(self.d) - self.mounts:
             self.fault(f'mounts are left: {left}')
         if cgroups() != self.cgroups:
             self.fault(f'cgroups are left: {set(cgroups()) ^ set(self.cgroups)}')
@@ -241,7 +243,7 @@ class Accountant:
         found = {p.name for p in (state / 'modules').iterdir()} - {'tmp'}
         if found != digests:
             self.fault(f'modules without record {found - digests}, without file {digests - found}')
-        if tmp := list((state / 'modules/tmp').iterdir()):
+        if tmp := [*(state / 'modules/tmp').iterdir(), *(state / 'zygotes').glob('*')]:
             self.fault(f'temporary files are left: {tmp}')
         logs = {(p.parent.name, p.stem) for p in (state / 'logs').glob('*/*')}
         if logs - ids:

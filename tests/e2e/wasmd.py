@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from urllib.parse import urlencode
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,7 +26,8 @@ AS_ROOT = os.getuid() == 0
 # Where guests are compiled to: beside the build, or, when that is another's, for ourselves.
 GUESTS = BUILD / 'guests'
 if not os.access(BUILD, os.W_OK):
-    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}'
+    CHECKOUT = zlib.crc32(str(ROOT).encode())  # another one has other guests
+    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}-{CHECKOUT:08x}'
 
 
 PATIENCE = 60  # seconds: longer than the busiest machine takes for what takes milliseconds

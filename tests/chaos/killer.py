@@ -15,10 +15,10 @@ ROOM = 2.5  # seconds after a full disk: what was not recorded is recorded now
 
 
 class Kill:
-    """SIGKILL to one of a kind. An opener lives for milliseconds: it is waited for."""
+    """SIGKILL, or @sig, to one of a kind. An opener lives for milliseconds: it is waited for."""
 
-    def __init__(self, kind):
-        self.kind, self.name = kind, f'{kind} killed'
+    def __init__(self, kind, sig=signal.SIGKILL, name='killed'):
+        self.kind, self.sig, self.name = kind, sig, f'{kind} {name}'
 
     def found(self, killer):
         end = time.monotonic() + LOOK
@@ -29,15 +29,14 @@ class Kill:
 
     def strike(self, killer):
         victim = self.found(killer)
-        return victim is not None and killer.family.kill(victim)
+        return victim is not None and killer.family.kill(victim, self.sig)
 
 
 class Stop(Kill):
     """SIGSTOP, and SIGCONT after a while: all that waits for it waits."""
 
     def __init__(self, kind):
-        super().__init__(kind)
-        self.name = f'{kind} stopped'
+        super().__init__(kind, name='stopped')
 
     def strike(self, killer):
         victim = self.found(killer)
@@ -98,6 +97,7 @@ TROUBLES = (
     (Kill('opener'), 1.0, False),
     (Kill('front'), 0.15, False),
     (Kill('priv'), 0.08, False),
+    (Kill('priv', signal.SIGTERM, 'told to end'), 0.04, False),
     (Stop('zygote'), 0.2, True),
     (Stop('front'), 0.1, True),
     (Stop('priv'), 0.1, True),

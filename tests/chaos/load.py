@@ -324,6 +324,10 @@ def live_and_be_ended(c):
         assert i['state'] == 'paused', i['state']
         if c.rnd.random() < 0.7:
             c.post(entry, 'resume', ('wrong_state',))
+    if c.rnd.random() < 0.2:
+        entry.starts += 1
+        i = c.post(entry, 'restart?grace=1', ('timed_out',))
+        assert i['state'] in ('running', 'exited'), i['state']
     time.sleep(c.rnd.random() / 5)
     what, causes = c.rnd.choice((('kill', {'killed'}), ('stop?grace=1', {'stopped', 'killed'}),
                                  ('wait', set())))

@@ -16,6 +16,7 @@ from wasmd import AS_ROOT, until
 
 STEADY = 0.5  # seconds without a change
 ZYGOTE_FDS = 8  # beside one for each spare
+IDLE_TICKS, MOST_KIB = 20, 256 << 10
 LIVE = ('starting', 'running', 'paused', 'stopping')
 STATE_FILES = {'wasmd.db', 'wasmd.db-wal', 'wasmd.db-shm', 'wasmd.lock', 'audit.jsonl', 'modules',
                'logs', 'zygotes'}
@@ -157,6 +158,21 @@ class Accountant:
             k = self.kinds()
             return not k['worker'] and not k['opener'] and len(k['priv']) == len(k['front']) == 1
         until(quiet, HANG, lambda: f'processes: {[(k, len(v)) for k, v in self.kinds().items()]}')
+
+    def idle(self):
+        """With nothing to do nobody does anything: a descriptor that nobody serves would be
+        polled for ever. And what they hold by now is bounded."""
+        all_of = self.d.family.walk()
+        before = {p.pid: p.ticks() for p in all_of}
+        time.sleep(1)
+        for p in all_of:
+            if p.ticks() - before[p.pid] > IDLE_TICKS:
+                self.fault(f'{kind_of(p)} is busy: {p.ticks() - before[p.pid]} ticks in a second')
+        for who in ('front', 'priv'):
+            (p,) = self.kinds()[who]
+            self.sums[f'KiB of the {who}'] = p.resident()
+            if p.resident() > MOST_KIB:
+                self.fault(f'the {who} holds {p.resident()} KiB')
 
     def clear_modules(self):
         """Every module goes, and with it its file and its zygote."""

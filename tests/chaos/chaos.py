@@ -70,6 +70,7 @@ def audit(service, ledger, accountant):
     """The accountant's visits, with a clean end and a new start between them."""
     service.rest()
     there = accountant.books()
+    accountant.idle()
     accountant.clear_modules()
     after = accountant.descriptors()
     if service.stop(signal.SIGINT) != 0:

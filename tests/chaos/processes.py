@@ -24,6 +24,22 @@ class Process:
             pass
         return out
 
+    def ticks(self):
+        """Of cpu time; 100 are a second."""
+        try:
+            text = pathlib.Path(f'/proc/{self.pid}/stat').read_text()
+        except OSError:
+            return 0
+        return sum(map(int, text[text.rindex(')') + 2:].split()[11:13]))
+
+    def resident(self):
+        """KiB; 0 when it is gone."""
+        try:
+            status = pathlib.Path(f'/proc/{self.pid}/status').read_text()
+        except OSError:
+            return 0
+        return int(status.split('VmRSS:')[1].split()[0])
+
     def maps(self, what):
         try:
             return pathlib.Path(f'/proc/{self.pid}/maps').read_text().count(what)

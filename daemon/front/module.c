@@ -213,9 +213,11 @@ static int accept_module(struct upload *u, const struct store_module *m, struct 
 	    rename(u->tmp, path) < 0 || sync_dir(u->front) < 0)
 		return io_err(e, "keeping the module");
 	u->tmp[0] = '\0';
-	if (store_module_put(u->front->store, u->tenant, m, e) < 0)
-		return e->code;
-	return put_name(u, e);
+	if (store_module_put(u->front->store, u->tenant, m, e) == 0)
+		return put_name(u, e);
+	if (!store_module_wanted(u->front->store, u->digest))
+		(void)unlink(path);
+	return e->code;
 }
 
 static void on_checked(struct zyg_wait *w, struct zygote *z, const struct err *e)

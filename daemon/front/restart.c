@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/front/live.h"
+#include "daemon/front/record.h"
 
 #define FIRST_USEC   100000u /* the first back-off; each next one is twice as long */
 #define LONGEST_USEC 60000000u
@@ -117,6 +118,24 @@ static bool wanted(const struct again *a)
 	       (r->most == 0 || a->tries < r->most);
 }
 
+/* A life of its own, though it never began: that before it ended as it did. */
+static void could_not(struct again *a, const struct err *e)
+{
+	struct instance *i = a->inst;
+	struct outcome *fresh = i->state == INST_EXITED ? calloc(1, sizeof(*fresh)) : NULL;
+
+	front_log("instance %s can't be started again: %s", i->id, e->msg);
+	if (fresh == NULL)
+		return;
+	fresh->cause = CAUSE_FAILED;
+	fresh->finished = now_real();
+	fresh->message = text_escape(e->msg, strlen(e->msg));
+	(void)outcome_free(i->out);
+	i->out = fresh;
+	i->starts++;
+	record_save(a->front, i);
+}
+
 static void start(struct again *a)
 {
 	struct launch how = LAUNCH_DETACHED(&a->who);
@@ -129,8 +148,7 @@ static void start(struct again *a)
 			(void)restart_forget(i);
 		return;
 	}
-	front_log("instance %s can't be started again: %s", i->id, e.msg);
-	i->out->cause = CAUSE_FAILED;
+	could_not(a, &e);
 	restart_plan(i);
 	instance_tell(i, INST_EXITED, &e);
 }

@@ -154,6 +154,18 @@ class Policies(Life):
         self.assertIsNone(self.post(ref, 'wait')['restarts_at'])
         self.remove(ref)
 
+    def test_a_start_that_cannot_be_made_is_a_life_of_its_own(self):
+        ref = self.make('exit', '3')
+        self.post(ref, 'start')
+        self.assertEqual(self.post(ref, 'wait')['exit']['status'], 3)
+        ref2 = self.make('hello', policy={'args': True, 'env': {'secret': {'K': 'not-there'}}})
+        self.assertGreaterEqual(self.d.call('POST', f'/v1/instances/{ref2}/restart').status, 400)
+        i = self.show(ref2)
+        self.assertEqual((i['state'], i['exit']['cause'], i['starts']), ('exited', 'failed', 1))
+        self.assertTrue(i['exit']['message'])
+        for r in (ref, ref2):
+            self.remove(r)
+
     def test_success_is_no_failure(self):
         ref = self.make('exit', '0', restart='on-failure')
         self.post(ref, 'start')

@@ -138,14 +138,15 @@ static const struct run_op *leave(struct run *m, uint64_t r[11])
 		DST = (uint32_t)(x32);                         \
 	}                                                      \
 	NEXT();
-/* Only a backward jump can repeat work: it pays for what it may repeat. */
-#define JUMP(n)                                                         \
-	do {                                                            \
-		int32_t by = (n);                                       \
-		if (by < 0 && (steps += (uint32_t)-by) > LIM_BPF_STEPS) \
-			return RUN_STEPS;                               \
-		pc += by;                                               \
-		NEXT();                                                 \
+/* Only a backward jump, or a call, can repeat work. The verifier proved that
+ * there are fewer of them than that. */
+#define JUMP(n)                                        \
+	do {                                           \
+		int32_t by = (n);                      \
+		if (by < 0 && ++steps > LIM_BPF_STEPS) \
+			return RUN_STEPS;              \
+		pc += by;                              \
+		NEXT();                                \
 	} while (0)
 #define JCC(name, utype, stype, cond, sfx)            \
 	do_##name##sfx##_k:                           \
@@ -263,7 +264,7 @@ static enum run_end run(const struct verified_prog *prog, const struct run_env *
 	do_atomic64: if (!atomic64(&m, pc, r)) return RUN_BAD_ACCESS; NEXT();
 
 	do_call: if (!call(env->help, pc->imm, r)) return RUN_HELPER; NEXT();
-	do_call_local: if (!enter(&m, pc, r)) return RUN_STEPS; JUMP(pc->imm);
+	do_call_local: if (!enter(&m, pc, r) || ++steps > LIM_BPF_STEPS) return RUN_STEPS; JUMP(pc->imm);
 	do_exit: if (m.depth > 0) { pc = leave(&m, r); NEXT(); }
 	*ret_r0 = r[0]; return RUN_OK;
 }

@@ -392,6 +392,28 @@ class Attach(Life):
         a.close()
         self.remove(ref)
 
+    def test_a_pipe_that_nobody_reads_holds_the_guest_up(self):
+        """In the foreground the guest has the client's own pipe: the daemon tells it all the same."""
+        policy = {'args': True, 'limits': {'output': '100MiB', 'wall': '60s', 'fuel': 10**11}}
+        ref = self.make('fill', policy=policy)
+        r, w = os.pipe()
+        null = os.open('/dev/null', os.O_RDWR)
+        s = self.d.upgrade(ref, fds=[null, w, null])
+        os.close(w)
+        os.close(null)
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertIn('running, BLOCKED', self.d.ctl('ps', check=0).out)
+        time.sleep(0.3)
+        self.assertTrue(self.show(ref)['blocked'])
+        for left in range(4 << 20, 0, -65536):  # reading lets it go on
+            self.assertTrue(os.read(r, min(left, 65536)))
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
+        self.assertFalse(self.show(ref)['blocked'])
+        s.close()
+        os.close(r)
+        self.remove(ref)
+
     def test_nonsense_frames(self):
         for bad in (b'\1\0\0\0\0\0\0\0', b'\0\0\1\0\0\0\0\1x', b'\xff' * 100):
             ref = self.make('spin')

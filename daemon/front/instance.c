@@ -195,6 +195,7 @@ void spec_done(struct spec *s)
 	free(s->policy_name);
 	s->args = strv_free(s->args);
 	s->env = strv_free(s->env);
+	s->secret_names = strv_free(s->secret_names);
 	s->module_name = s->policy_name = NULL;
 }
 

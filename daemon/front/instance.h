@@ -54,7 +54,8 @@ struct restart {
 struct spec {
 	char *module_name; /* "" when named by digest */
 	uint8_t module[DIGEST_BYTES];
-	char **args, **env; /* env: "NAME=value", of the client */
+	char **args, **env;  /* env: "NAME=value", of the client */
+	char **secret_names; /* that its policy puts into variables; never their values */
 	char *policy_name;
 	uint8_t policy[DIGEST_BYTES];
 	bool policy_stored;

@@ -191,6 +191,7 @@ json_t *json_instance(const struct instance *i)
 	json_put(o, "finished", json_time(i->out->finished));
 	json_put(o, "pid", i->pid != 0 ? json_integer(i->pid) : json_null());
 	json_put(o, "policy", json_policy(i));
+	json_put(o, "secret_names", json_list(i->spec.secret_names));
 	json_put(o, "exit", json_exit(i));
 	json_put(o, "usage", json_usage(&i->out->usage));
 	json_put(o, "denials", json_denials(i->out));
@@ -240,6 +241,7 @@ char *json_spec_write(const struct instance *i)
 	json_put(o, "env", json_list(i->spec.env));
 	json_put(o, "policy", json_digest(i->spec.policy));
 	json_put(o, "policy_name", json_text(i->spec.policy_name));
+	json_put(o, "secret_names", json_list(i->spec.secret_names));
 	json_put(o, "generation", json_integer((json_int_t)i->generation));
 	json_put(o, "starts", json_integer((json_int_t)i->starts));
 	json_put(o, "restart", json_restart(i));
@@ -371,10 +373,14 @@ static int read_spec(const json_t *o, struct spec *s, struct err *e)
 	s->policy_name = dup_text(o, "policy_name");
 	s->args = get_list(o, "args");
 	s->env = get_list(o, "env");
+	s->secret_names = get_list(o, "secret_names");
 	read_manner(o, s);
 	if (s->module_name == NULL)
 		s->module_name = strdup("");
-	return s->module_name == NULL || s->args == NULL || s->env == NULL ? err_nomem(e) : 0;
+	return s->module_name == NULL || s->args == NULL || s->env == NULL ||
+			       s->secret_names == NULL
+		       ? err_nomem(e)
+		       : 0;
 }
 
 int json_instance_read(const struct store_instance *row, struct instance *ret, struct err *e)

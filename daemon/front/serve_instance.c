@@ -63,7 +63,8 @@ void serve_instance_list(struct request *r)
 	bool all = request_flag(r, "all");
 
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
-		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
+		if (strcmp(i->tenant, r->who.tenant->name) == 0 &&
+		    (all || i->state != INST_EXITED || restart_due(i) != 0))
 			json_array_append_new(a, json_instance(i));
 	json_put(o, "instances", a);
 	json_put(o, "next", json_null());

@@ -159,6 +159,8 @@ class Policies(Life):
         self.post(ref, 'start')
         self.until(lambda: self.show(ref)['starts'] >= 3)
         self.until(lambda: self.show(ref)['restarts_at'])
+        self.until(lambda: 'exited, will restart' in self.d.ctl('ps', check=0).out)
+        self.d.ctl('prune', check=0)  # it has not ended for good
         i = self.post(ref, 'stop')
         self.assertEqual((i['state'], i['restarts_at']), ('exited', None))
         time.sleep(1)

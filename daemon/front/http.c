@@ -171,15 +171,27 @@ static struct MHD_Response *response_of(char *take, size_t len, const char *type
 	return answer;
 }
 
+/* Takes @take; a line feed stands behind it in the NUL's place. */
+static void answer_line(struct request *r, unsigned status, char *take)
+{
+	size_t len = take != NULL ? strlen(take) : 0;
+
+	if (take != NULL)
+		take[len++] = '\n';
+	put_answer(r, status, take != NULL ? response_of(take, len, "application/json") : NULL);
+}
+
 void answer_json(struct request *r, unsigned status, json_t *take)
 {
 	char *text = take != NULL ? json_dumps(take, JSON_COMPACT) : NULL;
-	size_t len = text != NULL ? strlen(text) : 0;
 
 	json_decref(take);
-	if (text != NULL)
-		text[len++] = '\n'; /* in the NUL's place: the length is ours */
-	put_answer(r, status, text != NULL ? response_of(text, len, "application/json") : NULL);
+	answer_line(r, status, text);
+}
+
+void answer_json_text(struct request *r, unsigned status, const char *text)
+{
+	answer_line(r, status, text != NULL ? strdup(text) : NULL);
 }
 
 void answer_empty(struct request *r, unsigned status)

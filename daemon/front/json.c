@@ -1,6 +1,7 @@
 /* Objects to JSON: see json.h. Reading is in json_read.c. */
 #include "daemon/front/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -174,6 +175,11 @@ static json_t *json_restart(const struct instance *i)
 	return json_string_nocheck(text);
 }
 
+static bool is_blocked(const struct instance *i)
+{
+	return i->live != NULL && slot_blocked(&i->live->slot);
+}
+
 json_t *json_instance(const struct instance *i)
 {
 	json_t *o = json_object();
@@ -198,8 +204,34 @@ json_t *json_instance(const struct instance *i)
 	json_put(o, "restart", json_restart(i));
 	json_put(o, "restarts_at", json_time(restart_due(i)));
 	json_put(o, "starts", json_integer((json_int_t)i->starts));
-	json_put(o, "blocked", json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
+	json_put(o, "blocked", json_boolean(is_blocked(i)));
 	return o;
+}
+
+static char *dump(json_t *o)
+{
+	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+const char *json_instance_text(struct instance *i)
+{
+	bool blocked = is_blocked(i);
+
+	if (i->shown == NULL || i->shown_blocked != blocked) {
+		instance_changed(i);
+		i->shown = dump(json_instance(i));
+		i->shown_blocked = blocked;
+	}
+#ifdef WASMD_FAULTS /* the kept text is what would be said now */
+	CLEANUP(free_p) char *fresh = dump(json_instance(i));
+
+	assert(i->live != NULL || i->shown == NULL || fresh == NULL ||
+	       strcmp(i->shown, fresh) == 0);
+#endif
+	return i->shown;
 }
 
 void json_put_output(json_t *o, const struct gather *g)
@@ -222,14 +254,6 @@ void json_put_output(json_t *o, const struct gather *g)
 }
 
 /* ---- what the store keeps ----------------------------------------------- */
-
-static char *dump(json_t *o)
-{
-	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
-
-	json_decref(o);
-	return text;
-}
 
 char *json_spec_write(const struct instance *i)
 {

@@ -73,10 +73,10 @@ void serve_instance_list(struct request *r)
 
 void serve_instance_show(struct request *r)
 {
-	const struct instance *i = find(r);
+	struct instance *i = find(r);
 
 	if (i != NULL)
-		answer_json(r, 200, json_instance(i));
+		answer_json_text(r, 200, json_instance_text(i));
 }
 
 /* ---- waiting for a state ------------------------------------------------ */

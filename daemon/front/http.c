@@ -17,9 +17,11 @@
 #include "daemon/front/peers.h"
 #include "daemon/front/tenant.h"
 
-#define HEAD_BYTES	 (128u << 10) /* memory of one connection: a head, or a piece of a body */
-#define IDLE_SECONDS	 60u	      /* a connection that says nothing is closed */
-#define IGNORED_BODY	 4096u	      /* where a route takes none */
+/* Memory of one connection: a head, or a piece of a body. The library clears it
+ * for each request: 128 KiB would be a third of what a short one costs. */
+#define HEAD_BYTES	 (32u << 10)
+#define IDLE_SECONDS	 60u   /* a connection that says nothing is closed */
+#define IGNORED_BODY	 4096u /* where a route takes none */
 #define STREAM_BLOCK	 (64u << 10)
 #define LEAVING		 128u /* connections that were told to go and are not gone yet */
 #define TURNS		 4    /* of the library before others have theirs */

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "daemon/front/framing.h"
 #include "daemon/front/json.h"
 #include "daemon/front/peers.h"
 #include "daemon/front/tenant.h"
@@ -385,36 +386,6 @@ static enum MHD_Result check_query(void *cls, enum MHD_ValueKind kind, const cha
 	return MHD_NO;
 }
 
-/* What stands more than once, or beside another, in a head that two readers
- * could read in two ways. */
-struct framing {
-	unsigned lengths, encodings, tenants;
-};
-
-static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
-				     const char *value)
-{
-	struct framing *f = cls;
-
-	f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-	f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-	f->tenants += strcasecmp(key, WASMD_TENANT_HEADER) == 0;
-	return MHD_YES;
-}
-
-static int check_framing(struct conn *c, struct err *e)
-{
-	struct framing f = { 0 };
-
-	(void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, count_framing, &f);
-	if (f.lengths + f.encodings > 1)
-		(void)err_set(e, ERR_USAGE, "the head says more than once how long the body is");
-	if (f.tenants > 1)
-		(void)err_set(e, ERR_USAGE, "the head names more than one tenant");
-	c->last = e->code != 0;
-	return e->code;
-}
-
 /* No body may be announced that would be refused anyway. */
 static bool too_long(const struct request *r)
 {
@@ -462,14 +433,16 @@ static void find_route(struct conn *c, const char *url, const char *method)
 }
 
 /* All that can be judged before the body: an error here latches. */
-static void read_head(struct conn *c, const char *url, const char *method)
+static void read_head(struct conn *c, const char *url, const char *method, const char *version)
 {
 	struct request *r = &c->r;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	c->fd = info != NULL ? info->connect_fd : -1;
-	if (r->err.code != 0 || check_framing(c, &r->err) < 0)
+	if (r->err.code == 0 && framing_check(c->mhd, version, &r->err) < 0)
+		c->last = true;
+	if (r->err.code != 0)
 		return;
 	find_route(c, url, method);
 	if (r->err.code != 0)
@@ -701,8 +674,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 	if (!c->begun) {
 		c->begun = true;
 		peers_touch(&c->http->peers, c->peer);
-		read_head(c, url, method);
-		if (c->r.err.code != 0 && c->r.route != NULL && too_long(&c->r))
+		read_head(c, url, method, version);
+		if (c->last || (c->r.err.code != 0 && c->r.route != NULL && too_long(&c->r)))
 			return dispatch(c); /* before a body that would be in vain */
 		return MHD_YES;
 	}

@@ -49,10 +49,15 @@ static void put_value(FILE *f, const char *key, const json_t *v)
 		(void)fprintf(f, " %s=%s", key, json_is_true(v) ? "yes" : "no");
 }
 
-/* What begins the line, or says in words what another key says. */
 static bool said_already(const char *key)
 {
-	return strcmp(key, "time") == 0 || strcmp(key, "event") == 0 || strcmp(key, "message") == 0;
+	return strcmp(key, "time") == 0 || strcmp(key, "event") == 0;
+}
+
+/* An end that needs no words. */
+static bool plain_end(const json_t *o, const char *key)
+{
+	return strcmp(key, "message") == 0 && strcmp(show_text(o, "cause"), "exited") == 0;
 }
 
 /* "TIME EVENT key=value ..."; what an object within says is added to it. */
@@ -73,7 +78,7 @@ static int tell(json_t *event, struct err *e)
 			put_value(f, key, v);
 		json_object_foreach(v, inner_key, inner)
 		{
-			if (!said_already(inner_key))
+			if (!plain_end(v, inner_key))
 				put_value(f, inner_key, inner);
 		}
 	}

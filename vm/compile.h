@@ -82,7 +82,7 @@ void emit_place(struct comp *c); /* the next cell can trap */
 void emit_chain(struct comp *c, uint32_t *chain);
 void emit_target(struct comp *c, struct label *l);
 void emit_charge(struct comp *c);
-void bind(struct comp *c, uint32_t *chain);
+void bind_here(struct comp *c, uint32_t *chain);
 uint32_t take_cost(struct comp *c);
 
 /* ---- compile_emit.c: the operand stack ----------------------------------- */

@@ -179,7 +179,7 @@ static void emit_known(struct comp *c, uint64_t value)
 	emit_word(c, value);
 }
 
-/* A target cell that bind() will fill. */
+/* A target cell that bind_here() will fill. */
 void emit_chain(struct comp *c, uint32_t *chain)
 {
 	uint32_t at = (uint32_t)c->cells.len;
@@ -197,7 +197,7 @@ void emit_target(struct comp *c, struct label *l)
 }
 
 /* All of @chain leads here. */
-void bind(struct comp *c, uint32_t *chain)
+void bind_here(struct comp *c, uint32_t *chain)
 {
 	uint32_t next;
 

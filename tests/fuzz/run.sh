@@ -4,6 +4,7 @@
 set -eu
 build=$1 seconds=${2:-60} bad=0
 here=$(dirname "$0")
+export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
 for target in "$build"/tests/fuzz/fuzz_*; do
 	[ -x "$target" ] && [ -f "$target" ] || continue
 	name=$(basename "$target")

@@ -334,6 +334,7 @@ bool is_last(const struct comp *c, uint32_t height)
 static void work(struct comp *c, uint64_t n)
 {
 	c->work += n;
+	c->look -= n / COMP_ENTRIES < c->look ? (uint32_t)(n / COMP_ENTRIES) : c->look;
 	if (c->work > c->max_work && c->bad == COMP_OK)
 		c->bad = COMP_WORK;
 }

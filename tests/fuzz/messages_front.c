@@ -89,6 +89,7 @@ static void begin(struct world *w, bool fences)
 
 	w->priv = w->zygote = w->worker = w->slot = -1;
 	w->tenant.name = (char *)(uintptr_t)"alice";
+	w->tenant.compile.at_once = 4;
 	w->who = (struct who){ &w->tenant, 1, null_fd() };
 	w->f.state = "/nonexistent";
 	w->f.policies = policies_made(w->policy);

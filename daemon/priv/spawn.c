@@ -85,6 +85,7 @@ struct birth {
 	const struct priv *p;
 	uid_t uid;
 	gid_t gid;
+	const struct config_compile *compile;
 	int go;		       /* a byte comes when the maps are written */
 	int fds[ZYGOTE_N_FDS]; /* by number in the child; ascending */
 };
@@ -118,15 +119,18 @@ static int arrange_fds(struct birth *b)
 
 _Noreturn static void be_born(struct birth *b)
 {
-	char degraded[16];
-	const char *argv[] = { "wasmd-zygote", degraded, NULL };
+	const struct config_compile *c = b->compile;
+	const uint32_t numbers[] = { b->p->fences.degraded, c->cpu_s, c->wall_s, c->mib };
+	char text[ARRAY_LEN(numbers)][12];
+	const char *argv[] = { "wasmd-zygote", text[0], text[1], text[2], text[3], NULL };
 	const char *envp[] = { "LANG=C", NULL };
 	sigset_t none;
 	char go;
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)snprintf(degraded, sizeof(degraded), "%u", b->p->fences.degraded);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		(void)snprintf(text[i], sizeof(text[i]), "%u", numbers[i]);
 	if (read(b->go, &go, 1) != 1)
 		_exit(1);
 	if (b->p->privileged && setgroups(0, NULL) < 0)
@@ -197,7 +201,9 @@ static pid_t give_birth(struct birth *b, int *ret_pidfd, struct err *e)
 
 static int probe_once(const struct priv *p, struct err *e)
 {
+	static const struct config_compile unused;
 	struct birth b = { .p = p,
+			   .compile = &unused,
 			   .uid = p->privileged ? PRIV_UID_BASE : p->uid,
 			   .gid = p->privileged ? PRIV_UID_BASE : p->gid };
 	CLEANUP(close_p) int pidfd = -1;
@@ -267,6 +273,7 @@ int spawn_zygote(struct priv *p, const struct config_tenant *t, int module, int 
 #endif
 	struct birth b = {
 		.p = p,
+		.compile = &t->compile,
 		.uid = private_id(p, t),
 		.gid = p->privileged ? private_id(p, t) : p->gid,
 		.fds = { p->null, p->null, err_fd, far, module, p->zygote_filter },

@@ -3,6 +3,7 @@
 `sh tests/real/fetch.sh DIR` makes them; WASMD_REAL names DIR. WASMD_REAL_FULL=1
 runs the long scripts. Figures are printed as `bar NAME VALUE LIMIT ok|short`.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -111,7 +112,8 @@ class Sqlite(Real):
         workers = [pid for pid in zygotes if parent(pid) in zygotes]
         self.assertGreater(len(workers), 0, self.d.leftovers())
         for pid in workers:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a spare that was let go meanwhile
+                os.kill(pid, signal.SIGKILL)
         p.stdin.close()
         out, err = p.stdout.read(), p.stderr.read()  # with what was read ahead before
         self.assertEqual(p.wait(PATIENCE), 139, err)  # a death that nobody ordered

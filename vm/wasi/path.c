@@ -226,8 +226,7 @@ static enum werr check_found(const struct call *c)
 	if (S_ISLNK(p->st.st_mode))
 		return WE_LOOP;
 	if (S_ISDIR(p->st.st_mode))
-		return (of & (OF_TRUNC | OF_CREAT)) != 0 || ((of & OF_DIRECTORY) == 0 &&
-							     (c->a[A_RIGHTS] & R_FD_WRITE) != 0)
+		return (of & (OF_TRUNC | OF_CREAT)) != 0 || (c->a[A_RIGHTS] & R_FD_WRITE) != 0
 			       ? WE_ISDIR
 			       : WE_OK;
 	if ((of & OF_DIRECTORY) != 0)

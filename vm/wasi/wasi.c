@@ -94,11 +94,19 @@ static enum werr lacks(const struct call *c, const struct fd *f, uint64_t need)
 {
 	if (f->kind == FD_NONE)
 		return WE_BADF;
-	if (c->n_paths != 0 && f->kind != FD_DIR)
+	if ((c->n_paths != 0 || (need & R_FD_READDIR) != 0) && f->kind != FD_DIR)
 		return WE_NOTDIR;
-	if ((need & R_FD_TELL) != 0 && f->kind != FD_FILE && f->kind != FD_DIR)
+	if ((c->row->sets & GATE_NET) != 0 && f->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if ((need & (R_FD_SEEK | R_FD_TELL)) != 0 && f->kind != FD_FILE && f->kind != FD_DIR)
 		return WE_SPIPE;
 	return WE_NOTCAPABLE;
+}
+
+/* Who may go anywhere in a file may ask where they are. */
+static uint64_t rights_of(const struct fd *f)
+{
+	return f->rights | ((f->rights & R_FD_SEEK) != 0 ? R_FD_TELL : 0);
 }
 
 static enum werr check_fds(struct call *c)
@@ -109,7 +117,7 @@ static enum werr check_fds(struct call *c)
 
 		if (f == NULL)
 			return WE_BADF;
-		if ((f->rights & need) != need)
+		if ((rights_of(f) & need) != need)
 			return lacks(c, f, need);
 		c->fd[i] = f;
 	}

@@ -76,8 +76,10 @@ static void decode(struct call *c, const union vm_value *v)
 			continue;
 		if (*s == 'd')
 			c->fdnum[c->n_fds++] = v[n].i32;
-		if (*s == 'f')
+		if (*s == 'f') {
 			c->follow = (v[n].i32 & LOOKUP_FOLLOW) != 0;
+			c->bad_lookup = v[n].i32 > LOOKUP_FOLLOW;
+		}
 		if (*s == 'p')
 			c->path_arg[c->n_paths++] = n;
 		c->a[n] = *s == 'l' ? v[n].i64 : v[n].i32;
@@ -207,7 +209,7 @@ static enum werr ask_resolved(struct call *c)
 	for (uint32_t i = 0; i < c->n_paths; i++) {
 		enum werr r = path_text(c, i, text);
 
-		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT)
+		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT || r == WE_ILSEQ)
 			return r;
 		if (r == WE_OK)
 			r = walk(c, i, text);
@@ -240,6 +242,8 @@ static enum werr run(struct call *c)
 {
 	enum werr e = check_fds(c);
 
+	if (e == WE_OK && c->bad_lookup)
+		e = WE_INVAL;
 	if (e != WE_OK)
 		return e;
 	for (uint32_t i = 0; i < c->n_paths; i++)

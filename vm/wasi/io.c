@@ -75,7 +75,7 @@ enum werr call_fd_pread(struct call *c)
 	struct fd *f = c->fd[0];
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+		return WE_SPIPE;
 	return moved(c, sys_preadv(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]),
 		     &c->w->use.bytes_read, c->a[4]);
 }
@@ -232,7 +232,7 @@ enum werr call_fd_pwrite(struct call *c)
 	int64_t n;
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+		return WE_SPIPE;
 	m = cut_written(c, f);
 	n = sys_pwritev(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]);
 	count_written(&m, n);
@@ -312,10 +312,13 @@ enum werr call_sock_send(struct call *c)
 	if (c->a[3] != 0)
 		return WE_INVAL;
 	m = cut_written(c, f);
-	e = wait_ready(c, f, POLLOUT);
+	/* a socket that can't send any more tells it at once, full or not */
+	do {
+		n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
+		e = n == -EAGAIN ? wait_ready(c, f, POLLOUT) : WE_OK;
+	} while (n == -EAGAIN && e == WE_OK);
 	if (e != WE_OK)
 		return e;
-	n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
 	count_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
@@ -350,6 +353,8 @@ enum werr call_sock_accept(struct call *c)
 		return WE_INVAL;
 	if (fds_full(&c->w->fds))
 		return WE_MFILE;
+	if (vm_caller_mem(c->vm, c->a[2], 4) == NULL)
+		return WE_FAULT;
 	e = wait_ready(c, f, POLLIN);
 	if (e != WE_OK)
 		return e;

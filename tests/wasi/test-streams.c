@@ -107,6 +107,22 @@ static void polls_tell_what_is_ready(void **state)
 	assert_int_equal(W(t, "poll_oneoff", A_BUF, out, 1025, A_RET), WE_INVAL);
 }
 
+/* One descriptor a thousand times, events written over the subscriptions. */
+static void polls_may_overlap(void **state)
+{
+	struct ctx *t = *state;
+
+	for (unsigned i = 0; i < LIM_SUBSCRIPTIONS; i++)
+		put_sub_fd(t, i, i % 2 ? EVENT_READ : EVENT_WRITE, i % 2 ? 0 : 1);
+	for (unsigned shift = 0; shift < 100; shift += 7) {
+		uint64_t e = W(t, "poll_oneoff", A_BUF, A_BUF + shift, LIM_SUBSCRIPTIONS, A_RET);
+
+		assert_true(e < WE_COUNT);
+		if (e == WE_OK)
+			assert_in_range(get32(t, A_RET), 1, LIM_SUBSCRIPTIONS);
+	}
+}
+
 static void sockets_carry_bytes(void **state)
 {
 	struct ctx *t = *state;
@@ -157,8 +173,8 @@ static void listeners_accept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pipes_carry_bytes),	T(blocked_calls_stop), T(polls_tell_what_is_ready),
-		T(sockets_carry_bytes), T(listeners_accept),
+		T(pipes_carry_bytes), T(blocked_calls_stop),  T(polls_tell_what_is_ready),
+		T(polls_may_overlap), T(sockets_carry_bytes), T(listeners_accept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

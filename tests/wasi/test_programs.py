@@ -248,12 +248,12 @@ class Programs(unittest.TestCase):
     ALLOWED = [{'on': 'fd_write', 'fd': 'stdout', 'then': 'allow'},
                {'on': 'path_open', 'path': '/w/open', 'then': 'allow'}]
 
-    def denied(self, **policy):
+    def denied(self, older=False, **policy):
         listener = self.listener(socket.AF_UNIX)
         mine, other = socket.socketpair()
         policy['mounts'] = self.mounts(self.tree())[:1]
-        status, text, _ = self.run_program('denied', policy, stdin=listener.fileno(),
-                                           stderr=mine.fileno())
+        status, text, _ = self.run_program('denied', policy, older=older,
+                                           stdin=listener.fileno(), stderr=mine.fileno())
         for s in (listener, mine, other):
             s.close()
         self.assertEqual(status, 0, text)
@@ -264,6 +264,11 @@ class Programs(unittest.TestCase):
         self.compare('denied', text)
         self.assertEqual({f for f, e in said(text)}, set(functions()) - {'proc_exit'})
         self.assertEqual({e for _, e in said(text)}, {'ACCES'})
+
+    def test_denied_under_the_older_name(self):
+        text = self.denied(older=True, rules=[*self.ALLOWED, {'on': '*', 'then': 'deny'}])
+        want = (HERE / 'transcripts' / 'denied.txt').read_text()
+        self.assertEqual(text, re.sub(r'sock_accept.*\n', '', want))
 
     def test_denied_by_default(self):
         self.compare('denied', self.denied(rules=self.ALLOWED, default='deny'))

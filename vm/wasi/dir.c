@@ -130,10 +130,12 @@ enum werr call_fd_readdir(struct call *c)
 
 	if (e != WE_OK)
 		return e;
-	if (o.len > LIM_IO_BYTES)
-		o.len = LIM_IO_BYTES;
 	n = sys_seek(c->w, list, (int64_t)c->a[3], SEEK_SET);
 	while (n >= 0 && o.used < o.len) {
+		if (wasi_stopped(c->w)) {
+			c->trap = VM_TRAP_STOPPED;
+			return WE_CANCELED;
+		}
 		n = sys_getdents(c->w, list, c->w->scratch.dirents, ask_size(c, &o));
 		if (n <= 0)
 			break;

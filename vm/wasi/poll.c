@@ -19,7 +19,7 @@ struct item {
 	enum werr error;   /* it is wrong, which is its event */
 	bool ready;	   /* needs no waiting */
 	uint32_t at;	   /* index of its struct pollfd, or NOT_POLLED */
-	short events;	   /* what it waits for there */
+	int events;	   /* what it waits for there */
 };
 
 /* One poll, from subscriptions to events. */
@@ -122,7 +122,7 @@ static enum werr watch_fd(struct wait *w, uint32_t i, const struct subscription 
 		return WE_OK;
 	it->events = s->type == EVENT_READ ? POLLIN | POLLRDHUP : POLLOUT;
 	it->at = entry_of(w, f);
-	w->p[it->at].events |= it->events;
+	w->p[it->at].events = (short)(w->p[it->at].events | it->events);
 	return WE_OK;
 }
 
@@ -144,11 +144,11 @@ static enum werr watch(struct wait *w, uint32_t i)
 }
 
 /* What poll said that concerns @it. */
-static short told(const struct wait *w, const struct item *it)
+static int told(const struct wait *w, const struct item *it)
 {
-	short always = POLLHUP | POLLERR | POLLNVAL;
+	int mine = it->events | POLLHUP | POLLERR | POLLNVAL;
 
-	return it->at == NOT_POLLED ? 0 : w->p[it->at].revents & (it->events | always);
+	return it->at == NOT_POLLED ? 0 : w->p[it->at].revents & mine;
 }
 
 static bool has_event(const struct wait *w, const struct item *it, uint64_t now)
@@ -157,7 +157,7 @@ static bool has_event(const struct wait *w, const struct item *it, uint64_t now)
 }
 
 /* Bytes that can be moved at once: known of files, of others whether any. */
-static uint64_t bytes_ready(struct wait *w, const struct subscription *s, short revents)
+static uint64_t bytes_ready(struct wait *w, const struct subscription *s, int revents)
 {
 	const struct fd *f = fds_get(&w->c->w->fds, s->fd);
 	struct stat st;
@@ -179,7 +179,7 @@ static uint64_t bytes_ready(struct wait *w, const struct subscription *s, short 
 static enum werr report_one(struct wait *w, uint32_t i)
 {
 	const struct item *it = &w->items[i];
-	short revents = told(w, it);
+	int revents = told(w, it);
 	uint64_t bytes = 0;
 	struct subscription s;
 	enum werr e = guest_get_subscription(w->c, w->in, i, &s);

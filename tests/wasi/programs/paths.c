@@ -157,6 +157,26 @@ static void names(void)
 	TRY(path_rename, 3, P("new"), 3, P("f"));
 }
 
+/* From one directory of a grant to another. */
+static void elsewhere(void)
+{
+	u32 d = opened(3, "d", OF_DIRECTORY, R_DIR);
+
+	TRY(path_link, 3, 0, P("f"), 3, P("e/f"));
+	TRY(path_rename, 3, P("e/f"), 3, P("d/f"));
+	TRY(path_rename, 3, P("e"), d, P("e"));
+	TRY(path_rename, d, P("e"), 3, P("e"));
+	TRY(path_link, 3, LOOKUP_FOLLOW, P("ln"), d, P("g"));
+	TRY(path_symlink, P("../f"), d, P("l"));
+	TRY(path_filestat_get, d, LOOKUP_FOLLOW, P("l"), &fst);
+	TRY(path_filestat_get, 3, LOOKUP_FOLLOW, P("d/l"), &fst);
+	told("links", fst.nlink);
+	AT(path_unlink_file, 3, "d/f");
+	AT(path_unlink_file, 3, "d/g");
+	AT(path_unlink_file, 3, "d/l");
+	TRY(fd_close, d);
+}
+
 static void opening(void)
 {
 	EVERY_PATH(path_open);
@@ -192,5 +212,6 @@ void _start(void)
 	attributes();
 	links();
 	names();
+	elsewhere();
 	opening();
 }

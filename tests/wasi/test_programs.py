@@ -142,6 +142,13 @@ class Programs(unittest.TestCase):
     def test_paths(self):
         self.same('paths', lambda: {'mounts': self.mounts(self.tree()), 'limits': {'fds': 16}})
 
+    def test_rules_that_do_not_match_change_nothing(self):
+        rules = [{'on': 'fs.*', 'path': '/elsewhere/**', 'then': 'kill'},
+                 {'on': 'fs.read', 'path': '/elsewhere/*.key', 'then': {'errno': 'io'}}]
+        for name in ('paths', 'fds'):
+            self.same(name, lambda: {'mounts': self.mounts(self.tree()), 'rules': rules,
+                                     'limits': {'fds': 16}})
+
     def test_only(self):
         self.same('only', {'mounts': [{'host': self.tree(), 'guest': '/w', 'access': 'rw',
                                        'only': ['d/x', 'new/x']}]})

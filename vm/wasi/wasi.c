@@ -164,12 +164,21 @@ static enum werr ask(struct call *c)
 	return e != WE_OK ? e : gate_ask(c);
 }
 
-/* Path @i to @dst of LIM_PATH_BYTES + 1. */
+/* Path @i to @dst of LIM_PATH_BYTES + 1. Fails by its form alone, whatever
+ * exists. */
 static enum werr path_text(struct call *c, uint32_t i, char *dst)
 {
 	uint32_t a = c->path_arg[i];
+	enum werr e = guest_string(c, c->a[a], c->a[a + 1], dst, LIM_PATH_BYTES + 1);
 
-	return guest_string(c, c->a[a], c->a[a + 1], dst, LIM_PATH_BYTES + 1);
+	for (const char *p = dst; e == WE_OK && *p != '\0'; p += strspn(p, "/")) {
+		size_t n = strcspn(p, "/");
+
+		if (n > NAME_MAX)
+			e = WE_NAMETOOLONG;
+		p += n;
+	}
+	return e;
 }
 
 /* Judges by the paths' letters, before any system call. */
@@ -209,12 +218,9 @@ static enum werr ask_resolved(struct call *c)
 	for (uint32_t i = 0; i < c->n_paths; i++) {
 		enum werr r = path_text(c, i, text);
 
-		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT || r == WE_ILSEQ)
+		if (r != WE_OK)
 			return r;
-		if (r == WE_OK)
-			r = walk(c, i, text);
-		else
-			place_lexical(&c->at[i], c->fd[i], "");
+		r = walk(c, i, text);
 		if (e == WE_OK)
 			e = r;
 	}

@@ -65,6 +65,7 @@ void fds_drop(struct wasi *w, struct fd *f)
 	if (f->list >= 0)
 		(void)sys_close(w, f->list);
 	free(f->path);
+	free(f->listing);
 	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
 }
 

@@ -40,6 +40,8 @@ enum fd_kind {
 	FD_DIR,
 };
 
+struct listing; /* dir.c */
+
 /* An entry of the guest's descriptor table. */
 struct fd {
 	enum fd_kind kind;
@@ -56,6 +58,7 @@ struct fd {
 	uint64_t rights, inherit;
 	char *path; /* resolved guest path at open, or NULL; owned */
 	uint32_t path_len;
+	struct listing *listing; /* how far it was listed, or NULL; owned */
 };
 
 struct fdtable {

@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parent / 'e2e'))
 from wasmd import AS_ROOT, BUILD, GUESTS, ROOT, TENANT_UID, Daemon  # noqa: E402
 
 WRITE = '--write' in sys.argv
-OLDER = {'env', 'fds', 'files', 'paths', 'dirs', 'polls'}  # programs that run under both names
+OLDER = {'env', 'fds', 'files', 'paths', 'dirs', 'polls', 'talk'}  # programs that run under both names
 
 
 def compiled(name, older):
@@ -243,6 +243,16 @@ class Programs(unittest.TestCase):
             thread.join()
             for s in (listener, talks, mine):
                 s.close()
+
+    def test_talk(self):
+        for older in (False, True):
+            mine, other = socket.socketpair()
+            other.sendall(b'hello')
+            other.shutdown(socket.SHUT_WR)
+            with mine, other:
+                status, text, err = self.run_program('talk', {}, older=older, stdin=mine.fileno())
+                self.assertEqual((status, other.recv(10)), (0, b'lol'), err)
+            self.compare('talk', text, err)
 
     def test_tcp(self):
         self.sockets(socket.AF_INET, 'socks-tcp')

@@ -35,6 +35,19 @@ static void reading(void)
 	TRY(fd_pread, f, &out, 1, 0, &n);
 }
 
+/* To read at a place takes the right to go there. */
+static void reading_anywhere(void)
+{
+	u32 r = opened(3, "f", 0, R_FD_READ), w = opened(3, "f", 0, R_FD_WRITE | R_FD_TELL);
+
+	TRY(fd_read, r, &v, 1, &n);
+	TRY(fd_pread, r, &v, 1, 0, &n);
+	TRY(fd_pwrite, w, &v, 1, 0, &n);
+	TRY(fd_tell, w, &at);
+	TRY(fd_seek, w, 0, CUR, &at);
+	TRY(fd_seek, w, 1, CUR, &at);
+}
+
 static void writing(void)
 {
 	memcpy(buf, "0123456789", 10);
@@ -120,6 +133,7 @@ void _start(void)
 	f = opened(3, "f", 0, R_FILE);
 	bare = opened(3, "f", 0, 0);
 	reading();
+	reading_anywhere();
 	writing();
 	places();
 	sizes();

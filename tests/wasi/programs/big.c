@@ -1,0 +1,15 @@
+/*
+ * No file may become larger than the budget of all that is written.
+ */
+#include "wasi.h"
+
+void _start(void)
+{
+	u32 f = opened(3, "big", OF_CREAT, R_FILE), n = 0;
+	struct iov v = { "x", 1 };
+	u64 at;
+
+	TRY(fd_pwrite, f, &v, 1, 2 << 20, &n);
+	TRY(fd_seek, f, 2 << 20, SET, &at);
+	TRY(fd_write, f, &v, 1, &n);
+}

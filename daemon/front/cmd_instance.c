@@ -318,9 +318,9 @@ static int prune_instances(struct front *f, const char *tenant, struct pruned *r
 	if (store_begin(f->store, e) < 0)
 		return e->code;
 	if (drop_ended(f, tenant, ret, e) < 0)
-		(void)store_commit(f->store, &lost); /* of what was dropped before */
+		(void)!store_commit(f->store, &lost); /* of what was dropped before */
 	else
-		(void)store_commit(f->store, e);
+		(void)!store_commit(f->store, e);
 	leave_or_stay(f, tenant, e->code == 0);
 	return e->code;
 }

@@ -12,7 +12,7 @@ import struct
 import time
 import unittest
 
-from wasmd import AS_ROOT, Daemon, events, guest
+from wasmd import AS_ROOT, PATIENCE, Daemon, events, guest
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYS = {'x86_64': {'bpf': 321, 'epoll_create1': 291, 'signalfd4': 289, 'eventfd2': 290, 'inotify_init1': 294,
@@ -152,7 +152,7 @@ class Passed(unittest.TestCase):
         return sorted(f for f in found if f not in sockets), len(sockets)
 
     def settles(self, before):
-        deadline = time.time() + 10
+        deadline = time.time() + PATIENCE
         while (now := self.held())[0] != before[0] or now[1] > before[1] + 8:
             self.assertLess(time.time(), deadline, (now, before))
             time.sleep(0.02)

@@ -11,9 +11,9 @@
 #include "daemon/front/instance.h"
 #include "daemon/front/json.h"
 #include "daemon/front/logs.h"
+#include "daemon/front/passed.h"
 #include "daemon/front/restart.h"
 #include "daemon/front/route.h"
-#include "daemon/front/passed.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -102,7 +102,6 @@ KINDS = [
      'no stream', True),
     ('a raw socket', lambda d: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).detach(),
      'no stream', False),
-    ('a listening socket', listening, 'a listening socket', True),
 ]
 
 
@@ -180,6 +179,13 @@ class Passed(unittest.TestCase):
         self.assertGreater(tried, 20 if AS_ROOT else 14)
         if before is not None:
             self.settles(before)
+
+    def test_only_standard_input_may_listen(self):
+        fd = listening(self.d)
+        for fds in ((self.null, fd, self.null), (self.null, self.null, fd)):
+            self.refused('a listening socket', *fds)
+        self.assertEqual(self.pass_on(fd, self.null, self.null)[-1]['event'], 'exited')
+        os.close(fd)
 
     def test_an_unsealed_memfd_is_a_file_as_any_other(self):
         """Workers read it, and map nothing of it: it may shrink under them."""

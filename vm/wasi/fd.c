@@ -164,7 +164,7 @@ enum werr call_fd_renumber(struct call *c)
 		return WE_OK;
 	fds_drop(c->w, to);
 	*to = *from;
-	*from = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	fds_free(&c->w->fds, from);
 	return WE_OK;
 }
 

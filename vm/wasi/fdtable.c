@@ -9,16 +9,9 @@
 #include "vm/wasi/sys.h"
 #include "wasmd/fault.h"
 
-struct fd *fds_get(struct fdtable *t, uint32_t fd)
-{
-	if (fd >= t->used || t->at[fd].kind == FD_FREE)
-		return NULL;
-	return &t->at[fd];
-}
-
 static uint32_t lowest_free(const struct fdtable *t)
 {
-	uint32_t i = 0;
+	uint32_t i = t->low;
 
 	while (i < t->used && t->at[i].kind != FD_FREE)
 		i++;
@@ -51,20 +44,35 @@ enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *ret)
 	if (i >= t->cap && !grow(t))
 		return WE_NOMEM;
 	t->at[i] = *f;
+	t->low = i + 1;
 	if (i == t->used)
 		t->used++;
 	*ret = i;
 	return WE_OK;
 }
 
-void fds_drop(struct wasi *w, struct fd *f)
+void fds_free(struct fdtable *t, struct fd *f)
+{
+	uint32_t i = (uint32_t)(f - t->at);
+
+	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	if (i < t->low)
+		t->low = i;
+}
+
+void fd_release(struct wasi *w, struct fd *f)
 {
 	if (f->owned && f->host >= 0)
 		(void)sys_close(w, f->host);
 	if (f->list >= 0)
 		(void)sys_close(w, f->list);
 	free(f->path);
-	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+}
+
+void fds_drop(struct wasi *w, struct fd *f)
+{
+	fd_release(w, f);
+	fds_free(&w->fds, f);
 }
 
 void fds_done(struct wasi *w)
@@ -96,6 +104,11 @@ static bool is_terminal(const struct stat *st)
 	unsigned n = major(st->st_rdev);
 
 	return S_ISCHR(st->st_mode) && (n == 4 || n == 5 || (n >= 136 && n <= 143));
+}
+
+static bool is_null(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
 static enum fd_kind kind_of(mode_t mode)
@@ -144,6 +157,7 @@ static int stdio_of_host(struct wasi *w, struct fd *ret, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "standard stream %d is no file, pipe, terminal or socket",
 			       ret->stream);
+	ret->ready = is_null(&st);
 	ret->filetype = filetype_of(st.st_mode);
 	ret->flags = (flags & O_APPEND) != 0 ? FDF_APPEND : 0;
 	ret->rights = stdio_rights(&st, ret->kind, (int)flags);

@@ -39,7 +39,7 @@ static enum werr wait_ready(struct call *c, const struct fd *f, short events)
 	bool nonblock = (f->flags & FDF_NONBLOCK) != 0;
 	int64_t rc;
 
-	if (f->kind != FD_STREAM && f->kind != FD_SOCK)
+	if (f->ready || (f->kind != FD_STREAM && f->kind != FD_SOCK))
 		return WE_OK;
 	rc = io_wait(c, &p, 1, nonblock ? &now : NULL);
 	if (rc < 0)
@@ -215,7 +215,7 @@ enum werr call_fd_write(struct call *c)
 
 	if (f->kind == FD_SINK)
 		n = write_sink(c, f);
-	else if (f->kind == FD_FILE)
+	else if (f->kind == FD_FILE || f->ready)
 		n = sys_writev(c->w, f->host, c->iov, c->n_iov);
 	else
 		n = write_stream(c, f, &e);

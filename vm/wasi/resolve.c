@@ -238,7 +238,7 @@ static enum werr end_here(struct walk *k)
 
 static enum werr end_at_name(struct walk *k)
 {
-	memcpy(k->p->name, k->name, sizeof(k->name));
+	memcpy(k->p->name, k->name, strlen(k->name) + 1);
 	return push(k, k->name);
 }
 

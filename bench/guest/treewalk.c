@@ -1,6 +1,7 @@
 /*
- * treewalk DIR: lists the tree below DIR and looks at each thing in it. Prints
- * files, their bytes, and the milliseconds of processor time it took.
+ * treewalk DIR: lists the tree below DIR and looks at each thing in it, by its
+ * name in its directory, as fts and find do. Prints files, their bytes, and the
+ * milliseconds of processor time it took.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,14 +18,14 @@
 
 static uint64_t files, bytes;
 
-static void walk(const char *dir)
+static void walk(int at, const char *name)
 {
-	DIR *d = opendir(dir);
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
-	char path[1024];
 
 	if (d == NULL) {
-		perror(dir);
+		perror(name);
 		exit(1);
 	}
 	while ((e = readdir(d)) != NULL) {
@@ -32,13 +33,12 @@ static void walk(const char *dir)
 
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (lstat(path, &st) < 0) {
-			perror(path);
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			perror(e->d_name);
 			exit(1);
 		}
 		if (S_ISDIR(st.st_mode)) {
-			walk(path);
+			walk(fd, e->d_name);
 			continue;
 		}
 		files++;
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	began = now_ms();
-	walk(argv[1]);
+	walk(AT_FDCWD, argv[1]);
 	printf("%llu %llu %.2f\n", (unsigned long long)files, (unsigned long long)bytes,
 	       now_ms() - began);
 	return 0;

@@ -158,6 +158,7 @@ static int stdio_of_host(struct wasi *w, struct fd *ret, struct err *e)
 			       "standard stream %d is no file, pipe, terminal or socket",
 			       ret->stream);
 	ret->ready = is_null(&st);
+	ret->adrift = true; /* whoever passed it may have been anywhere */
 	ret->filetype = filetype_of(st.st_mode);
 	ret->flags = (flags & O_APPEND) != 0 ? FDF_APPEND : 0;
 	ret->rights = stdio_rights(&st, ret->kind, (int)flags);

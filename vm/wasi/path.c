@@ -7,6 +7,7 @@
 
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
+#include "vm/wasi/meter.h"
 #include "vm/wasi/resolve.h"
 #include "vm/wasi/sys.h"
 #include "vm/wasi/times.h"
@@ -94,9 +95,16 @@ enum werr call_path_symlink(struct call *c)
 	const struct place *p = &c->at[0];
 	enum werr e = may_make(c, 0);
 
+	int64_t rc;
+
 	if (e != WE_OK)
 		return e;
-	return werr_of(sys_symlink(c->w, c->w->scratch.text[1], p->parent, p->name));
+	if (!meter_disk(c, c->a[1]))
+		return WE_DQUOT;
+	rc = sys_symlink(c->w, c->w->scratch.text[1], p->parent, p->name);
+	if (rc == 0)
+		c->w->disk += c->a[1];
+	return werr_of(rc);
 }
 
 /* A target that does not fit is cut, as readlink(2) cuts it. */
@@ -248,6 +256,8 @@ static enum werr open_host(struct call *c, struct fd *f)
 		return werr_of(fd);
 	f->host = (int)fd;
 	f->unseen = !dir;
+	if ((c->a[A_OFLAGS] & OF_TRUNC) != 0)
+		meter_shrunk(c->w);
 	return WE_OK;
 }
 

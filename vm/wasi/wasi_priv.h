@@ -47,6 +47,7 @@ struct fd {
 	int list;	/* of a directory, opened for reading at its first listing; or -1 */
 	bool owned;	/* host is closed with the entry */
 	bool unseen;	/* opened as a file, and not looked at since */
+	bool adrift;	/* may stand behind its file's end */
 	bool ready;	/* of a stream that never makes anyone wait: the null device */
 	int stream;	/* 0, 1, 2 when it is that standard stream, wherever it was
 			 * renumbered to; else -1 */

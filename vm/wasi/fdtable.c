@@ -60,13 +60,40 @@ void fds_free(struct fdtable *t, struct fd *f)
 		t->low = i;
 }
 
+#define SHORT_PATH 64u /* bytes; one such block is kept for the next open */
+
+bool fd_set_path(struct fdtable *t, struct fd *f, const char *path, uint32_t len)
+{
+	bool is_short = len < SHORT_PATH;
+
+	f->path = is_short ? t->spare : NULL;
+	if (f->path != NULL)
+		t->spare = NULL;
+	else
+		f->path = mem_resize(NULL, is_short ? SHORT_PATH : len + 1, 1);
+	if (f->path == NULL)
+		return false;
+	memcpy(f->path, path, len);
+	f->path[len] = '\0';
+	f->path_len = len;
+	return true;
+}
+
+static void drop_path(struct fdtable *t, struct fd *f)
+{
+	if (f->path == NULL || t->spare != NULL || f->path_len >= SHORT_PATH)
+		free(f->path);
+	else
+		t->spare = f->path;
+}
+
 void fd_release(struct wasi *w, struct fd *f)
 {
 	if (f->owned && f->host >= 0)
 		(void)sys_close(w, f->host);
 	if (f->list >= 0)
 		(void)sys_close(w, f->list);
-	free(f->path);
+	drop_path(&w->fds, f);
 }
 
 void fds_drop(struct wasi *w, struct fd *f)
@@ -81,6 +108,7 @@ void fds_done(struct wasi *w)
 		if (w->fds.at[i].kind != FD_FREE)
 			fds_drop(w, &w->fds.at[i]);
 	free(w->fds.at);
+	free(w->fds.spare);
 	w->fds = (struct fdtable){ 0 };
 }
 
@@ -208,15 +236,10 @@ int fd_of_preopen(struct wasi *w, int i, struct fd *ret, struct err *e)
 			    .mount = (uint32_t)i,
 			    .filetype = FT_DIR,
 			    .rights = R_DIR,
-			    .inherit = R_DIR | R_FILE,
-			    .path_len = (uint32_t)len };
+			    .inherit = R_DIR | R_FILE };
 	if (!p->write) {
 		ret->rights &= ~(uint64_t)R_MUTATE;
 		ret->inherit &= ~(uint64_t)R_MUTATE;
 	}
-	ret->path = mem_new(len + 1, 1);
-	if (ret->path == NULL)
-		return err_nomem(e);
-	memcpy(ret->path, p->guest, len);
-	return 0;
+	return fd_set_path(&w->fds, ret, p->guest, (uint32_t)len) ? 0 : err_nomem(e);
 }

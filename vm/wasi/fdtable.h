@@ -20,6 +20,9 @@ MUST_CHECK enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *re
 /* Whether one more would fit the limit. */
 bool fds_full(const struct fdtable *t);
 
+/* Gives @f a copy of @path. */
+MUST_CHECK bool fd_set_path(struct fdtable *t, struct fd *f, const char *path, uint32_t len);
+
 /* Makes an entry of the table a free one; what it had is not closed. */
 void fds_free(struct fdtable *t, struct fd *f);
 

@@ -273,11 +273,8 @@ static enum werr open_entry(struct call *c, struct fd *f, uint32_t *ret)
 	f->inherit = c->a[A_INHERIT] & c->fd[0]->inherit;
 	f->flags = (uint16_t)c->a[A_FDFLAGS];
 	f->mount = c->fd[0]->mount;
-	f->path = mem_resize(NULL, p->path_len + 1, 1);
-	if (f->path == NULL)
+	if (!fd_set_path(&c->w->fds, f, p->path, p->path_len))
 		return WE_NOMEM;
-	memcpy(f->path, p->path, p->path_len + 1);
-	f->path_len = p->path_len;
 	return fds_add(&c->w->fds, f, ret);
 }
 

@@ -80,9 +80,9 @@ static struct shape shape_of(const char *sig)
 			t.flags_at = t.n;
 		if (*sig == 'p')
 			t.path_at[t.n_paths++] = t.n;
-		if (*sig == 'l')
-			t.wide |= (uint16_t)(1u << t.n);
-		t.n += *sig == 'p' || *sig == 's' ? 2 : 1;
+		t.mask[t.n++] = *sig == 'l' ? UINT64_MAX : UINT32_MAX;
+		if (*sig == 'p' || *sig == 's')
+			t.mask[t.n++] = UINT32_MAX;
 	}
 	return t;
 }
@@ -90,7 +90,7 @@ static struct shape shape_of(const char *sig)
 static void decode(struct call *c, const struct shape *t, const union vm_value *v)
 {
 	for (uint32_t i = 0; i < t->n; i++)
-		c->a[i] = t->wide >> i & 1 ? v[i].i64 : v[i].i32;
+		c->a[i] = v[i].i64 & t->mask[i];
 	c->n_fds = t->n_fds;
 	for (uint32_t i = 0; i < t->n_fds; i++)
 		c->fdnum[i] = v[t->fd_at[i]].i32;
@@ -353,7 +353,7 @@ static int add_first(struct wasi *w, struct fd *f, int rc, struct err *e)
 
 	if (rc == 0 && fds_add(&w->fds, f, &at) == WE_OK)
 		return 0;
-	free(f->path);
+	free(f->path); /* NULL unless it is a directory's */
 	return rc != 0 ? rc : err_set(e, ERR_LIMIT, "more descriptors are granted than allowed");
 }
 

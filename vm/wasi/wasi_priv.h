@@ -64,6 +64,7 @@ struct fdtable {
 	struct fd *at;
 	uint32_t cap, used, max; /* used: one above the highest ever open */
 	uint32_t low;		 /* nothing below is free */
+	char *spare;		 /* a block for the next short path, or NULL */
 };
 
 /* Where a path leads: a name in a directory that is held, and that name is
@@ -87,7 +88,7 @@ struct shape {
 	uint8_t n_fds, n_paths;
 	uint8_t fd_at[2], path_at[2]; /* which of them */
 	uint8_t flags_at;	      /* lookup flags; n: there are none */
-	uint16_t wide;		      /* bit per parameter of 64 bits */
+	uint64_t mask[WASI_MAX_ARGS]; /* the bits of each that count */
 };
 
 struct call_row {

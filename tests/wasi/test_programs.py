@@ -72,7 +72,7 @@ class Programs(unittest.TestCase):
         subprocess.run(['rm', '-rf', top], check=True)
         for name in ('d', 'e'):
             (top / name).mkdir(parents=True)
-        for name, text in (('f', 'hello\n'), ('open', ''), ('d/x', '')):
+        for name, text in (('f', 'hello\n'), ('open', ''), ('big', ''), ('d/x', '')):
             (top / name).write_text(text)
         for name, target in (('loop', 'loop'), ('ln', 'f'), ('out', '../x')):
             (top / name).symlink_to(target)
@@ -199,7 +199,9 @@ class Programs(unittest.TestCase):
         os.close(w)
 
     def test_big(self):
-        self.same('big', lambda: {'mounts': self.mounts(self.tree()), 'limits': {'disk': '1MiB'}})
+        top = self.tree()
+        os.truncate(f'{top}/big', 4 << 20)
+        self.same('big', {'mounts': self.mounts(top), 'limits': {'disk': '1MiB'}})
 
     # ---- sockets ---------------------------------------------------------------
 

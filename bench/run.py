@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [engine|policy|start|daemon|plugin]: what is fast, shown.
+"""./dev bench [engine|policy|start|daemon|wasi|plugin]: what is fast, shown.
 
 Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
 for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / 'tests/e2e'))
 sys.dont_write_bytecode = True
 import limits  # noqa: E402
 import real  # noqa: E402
+import wasi as wasi_calls  # noqa: E402
 from wasmd import Daemon, guest  # noqa: E402
 
 short = []
@@ -184,11 +185,17 @@ def daemon():
         d.__exit__(None, None, None)
 
 
+def wasi():
+    with Daemon() as d:
+        wasi_calls.run(d, BUILD, bar)
+
+
 def plugin():
     print('plugin: nothing to measure yet: plugin calls are still to come')
 
 
-AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'plugin': plugin}
+AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'wasi': wasi,
+         'plugin': plugin}
 
 
 def main():

@@ -172,7 +172,7 @@ enum werr call_fd_renumber(struct call *c)
 		return WE_OK;
 	fds_drop(c->w, to);
 	*to = *from;
-	*from = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	fds_free(&c->w->fds, from);
 	return WE_OK;
 }
 
@@ -194,6 +194,7 @@ static enum werr seek(struct call *c, int64_t offset, int whence, uint64_t ret_a
 	if (c->fd[0]->kind == FD_DIR)
 		return WE_BADF;
 	at = sys_seek(c->w, c->fd[0]->host, offset, whence);
+	c->fd[0]->adrift |= at >= 0 && !(whence == SEEK_CUR && offset == 0);
 	return at < 0 ? werr_of(at) : guest_put_u64(c, ret_at, (uint64_t)at);
 }
 

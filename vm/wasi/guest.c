@@ -87,7 +87,8 @@ enum werr guest_iov(struct call *c, uint64_t addr, uint64_t count, uint64_t *ret
 		*ret_total += v[1];
 	}
 	c->n_iov = (int)count;
-	(void)iov_cut(c, LIM_IO_BYTES);
+	if (*ret_total > LIM_IO_BYTES)
+		(void)iov_cut(c, LIM_IO_BYTES);
 	return *ret_total > UINT32_MAX ? WE_INVAL : WE_OK;
 }
 

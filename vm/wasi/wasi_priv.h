@@ -48,6 +48,9 @@ struct fd {
 	int host;	 /* or -1 */
 	int list;	 /* of a directory, opened for reading at its first listing; or -1 */
 	bool owned;	 /* host is closed with the entry */
+	bool unseen;	 /* opened as a file, and not looked at since */
+	bool adrift;	 /* may stand behind its file's end */
+	bool ready;	 /* of a stream that never makes anyone wait: the null device */
 	int stream;	 /* 0, 1, 2 when it is that standard stream, wherever it was
 			 * renumbered to; else -1 */
 	int preopen;	 /* index in the configuration, or -1 */
@@ -64,6 +67,8 @@ struct fd {
 struct fdtable {
 	struct fd *at;
 	uint32_t cap, used, max; /* used: one above the highest ever open */
+	uint32_t low;		 /* nothing below is free */
+	char *spare;		 /* a block for the next short path, or NULL */
 };
 
 /* Where a path leads: a name in a directory that is held, and that name is
@@ -81,6 +86,15 @@ struct place {
 
 struct call;
 
+/* What a signature says, for a call's use. */
+struct shape {
+	uint8_t n; /* wasm parameters */
+	uint8_t n_fds, n_paths;
+	uint8_t fd_at[2], path_at[2]; /* which of them */
+	uint8_t flags_at;	      /* lookup flags; n: there are none */
+	uint64_t mask[WASI_MAX_ARGS]; /* the bits of each that count */
+};
+
 struct call_row {
 	const char *name, *sig;
 	uint32_t right[2];
@@ -95,6 +109,7 @@ struct slot {
 	struct wasi *w;
 	enum call_id id;
 	bool old; /* of wasi_unstable */
+	struct shape shape;
 	struct vm_func *func;
 };
 
@@ -127,8 +142,7 @@ struct call {
 	struct vm_caller *vm;
 	const struct call_row *row;
 	bool old;
-	enum vm_trap trap;	   /* set: the guest ends here */
-	uint64_t a[WASI_MAX_ARGS]; /* as passed, one per wasm parameter */
+	enum vm_trap trap; /* set: the guest ends here */
 	uint32_t fdnum[2];
 	struct fd *fd[2];
 	uint32_t n_fds;
@@ -139,6 +153,8 @@ struct call {
 	struct place *at;  /* of the paths, once resolved */
 	struct iovec *iov; /* of calls that move data */
 	int n_iov;
+	/* from here on nothing is cleared when a call begins */
+	uint64_t a[WASI_MAX_ARGS]; /* as passed, one per wasm parameter */
 	struct gate_req req;
 };
 

@@ -16,6 +16,7 @@
 
 #include "daemon/locked/zygote.h"
 #include "daemon/priv/priv.h"
+#include "wasmd/attack.h"
 
 #define ZYGOTE_SPACES \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -119,7 +120,7 @@ _Noreturn static void be_born(struct birth *b)
 {
 	char degraded[16];
 	const char *argv[] = { "wasmd-zygote", degraded, NULL };
-	const char *envp[] = { "LANG=C", NULL };
+	const char *envp[] = { "LANG=C", attack_env(), NULL };
 	sigset_t none;
 	char go;
 

@@ -7,6 +7,7 @@
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
 #include "vm/wasi/sys.h"
+#include "wasmd/attack.h"
 #include "wasmd/fault.h"
 
 struct fd *fds_get(struct fdtable *t, uint32_t fd)
@@ -195,7 +196,7 @@ int fd_of_preopen(struct wasi *w, int i, struct fd *ret, struct err *e)
 			    .rights = R_DIR,
 			    .inherit = R_DIR | R_FILE,
 			    .path_len = (uint32_t)len };
-	if (!p->write) {
+	if (!p->write && !attack_off(ATTACK_WASI)) {
 		ret->rights &= ~(uint64_t)R_MUTATE;
 		ret->inherit &= ~(uint64_t)R_MUTATE;
 	}

@@ -8,11 +8,13 @@ here: in what it printed of what it must not see, and in what changed that it
 must not change. --show prints the table as it came out instead.
 """
 import concurrent.futures
+import fcntl
 import functools
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -87,6 +89,7 @@ class Ground:
         (self.ro / 'file.txt').write_text('read only')
         (self.ro / 'd/deep.txt').write_text('read only')
         (self.rw / 'mine.txt').write_text('mine')
+        (self.rw / 'leased').write_text('mine')
         (self.rw / 'vault/key').write_text(TOKEN + 'key')
         (self.root / 'linked.txt').write_text('linked')
         (self.root / (TOKEN + 'beside')).touch()
@@ -114,6 +117,12 @@ class Ground:
         s.close()
         if can_lay_out():
             os.mknod(self.rw / 'dev', 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+
+    def lease(self):
+        """Who opens the file waits for the holder of its lease, up to 45 s."""
+        fd = os.open(self.rw / 'leased', os.O_RDWR | os.O_CLOEXEC)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        return fd
 
     def mount_inside(self):
         subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=0777', 'wasmd-test', self.rw / 'inner'],
@@ -181,9 +190,12 @@ class Way:
         g = self.ground(a.name)
         before = snapshot(g.outside, g.ro)
         host = Mover(g) if 'await' in a.steps else None
+        leased = g.lease() if a.name.startswith('lease') else -1
         done = self.run(g, a.steps)
         if host is not None:
             host.done()
+        if leased >= 0:
+            os.close(leased)
         if snapshot(g.outside, g.ro) != before or self.escaped(g, done.out):
             return 'escape'
         ended = re.search(r'^ended (\d+)$', done.out, re.M)
@@ -269,6 +281,7 @@ def main():
     table = Table()
     attacks = possible([a for a in table.attacks() if not only or a.name in only])
     attacker()
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # a lease is asked for
     with concurrent.futures.ThreadPoolExecutor() as pool:
         results = dict(zip(ways, pool.map(lambda w: run_way(w, attacks), ways)))
     if showing:

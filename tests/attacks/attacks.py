@@ -29,7 +29,7 @@ from table import WAYS, Table  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOKEN = 'TOKEN-'
-WALL = '5s'  # until an instance that blocks is ended
+BLOCKED, WALL = '5s', '2m'  # until an instance is ended that is to block; any other
 
 
 def errnos():
@@ -165,7 +165,7 @@ class Way:
                 subprocess.run(['umount', '-l', p], check=True)
             self.daemon.close()
 
-    def policy(self, ground, wall=WALL):
+    def policy(self, ground, wall):
         return self.daemon.policy(
             f'{ground.root.name}.json', name='attack', args=True,
             limits={'memory': '16MiB', 'wall': wall},
@@ -180,7 +180,7 @@ class Way:
             g.mount_inside()
         return g
 
-    def run(self, ground, steps, wall=WALL):
+    def run(self, ground, steps, wall):
         steps = [s.replace('$OUT', str(ground.outside)) for s in steps]
         return self.daemon.ctl('run', '--rm', '--policy', self.policy(ground, wall), 'attacker',
                                '--', *steps, timeout=None)
@@ -191,7 +191,7 @@ class Way:
         before = snapshot(g.outside, g.ro)
         host = Mover(g) if 'await' in a.steps else None
         leased = g.lease() if a.name.startswith('lease') else -1
-        done = self.run(g, a.steps)
+        done = self.run(g, a.steps, BLOCKED if a.expected(self.name) == 'blocks' else WALL)
         if host is not None:
             host.done()
         if leased >= 0:

@@ -8,6 +8,7 @@
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
 #include "vm/wasi/sys.h"
+#include "wasmd/attack.h"
 #include "wasmd/fault.h"
 
 static uint32_t lowest_free(const struct fdtable *t)
@@ -255,7 +256,7 @@ int fd_of_preopen(struct wasi *w, int i, struct fd *ret, struct err *e)
 			    .filetype = FT_DIR,
 			    .rights = R_DIR,
 			    .inherit = R_DIR | R_FILE };
-	if (!p->write) {
+	if (!p->write && !attack_off(ATTACK_WASI)) {
 		ret->rights &= ~(uint64_t)R_MUTATE;
 		ret->inherit &= ~(uint64_t)R_MUTATE;
 	}

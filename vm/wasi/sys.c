@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "vm/wasi/sys.h"
+#include "wasmd/attack.h"
 
 /* Counts the call that @r is the answer of. */
 static int64_t counted(struct wasi *w, int64_t r)
@@ -35,6 +36,8 @@ int64_t sys_open(struct wasi *w, int dir, const char *path, int flags, unsigned 
 		.resolve = resolve_flags(path),
 	};
 
+	if (attack_off(ATTACK_WASI))
+		how = (struct open_how){ .flags = (uint64_t)(unsigned)flags, .mode = mode };
 	return counted(w, syscall(SYS_openat2, dir, path, &how, sizeof(how)));
 }
 
@@ -65,7 +68,8 @@ int64_t sys_times(struct wasi *w, int fd, const struct timespec ts[2])
 
 int64_t sys_times_at(struct wasi *w, int dir, const char *name, const struct timespec ts[2])
 {
-	return counted(w, utimensat(dir, name, ts, AT_SYMLINK_NOFOLLOW));
+	return counted(w,
+		       utimensat(dir, name, ts, attack_off(ATTACK_WASI) ? 0 : AT_SYMLINK_NOFOLLOW));
 }
 
 int64_t sys_mkdir(struct wasi *w, int dir, const char *name)
@@ -75,7 +79,8 @@ int64_t sys_mkdir(struct wasi *w, int dir, const char *name)
 
 int64_t sys_link(struct wasi *w, int dir, const char *name, int to_dir, const char *to)
 {
-	return counted(w, linkat(dir, name, to_dir, to, 0));
+	return counted(
+		w, linkat(dir, name, to_dir, to, attack_off(ATTACK_WASI) ? AT_SYMLINK_FOLLOW : 0));
 }
 
 int64_t sys_unlink(struct wasi *w, int dir, const char *name, int flags)

@@ -11,10 +11,12 @@
 
 #include "vm/wasi/abi.h"
 #include "vm/wasi/wasi.def"
+#include "wasmd/attack.h"
 #include "wasmd/limits.h"
 #include "wasmd/wasi.h"
 
 #define WASI_MAX_ARGS 9
+#define PLACE_NAME    (ATTACK_BUILD ? LIM_PATH_BYTES : NAME_MAX)
 
 /* Work of the host in fuel: one host call, one step of a path's walk, and this
  * many bytes moved for one unit, so that a copy by the host costs about what
@@ -80,7 +82,7 @@ struct place {
 	uint32_t class; /* enum gate_class of what is there now */
 	struct stat st; /* of what is there now; st_mode 0: nothing */
 	uint32_t path_len;
-	char name[NAME_MAX + 1];	   /* "." when the path leads to the directory itself */
+	char name[PLACE_NAME + 1];	   /* "." when the path leads to the directory itself */
 	char path[2 * LIM_PATH_BYTES + 2]; /* absolute guest path */
 };
 

@@ -43,7 +43,7 @@ static const uint8_t effects[C_COUNT] = {
 #define CUT(id, ...)          [C_##id] = TO_ACC,
 #define STORE(id, ...)        [C_##id] = KEEPS, [C_##id##_far] = KEEPS, [C_##id##_a] = KEEPS, \
 			      [C_##id##_v ... C_##id##_xak] = KEEPS,
-#define NONE(id)
+#define NONE(id, ...)
 #define LOAD(id, as, out)     [C_##id ... C_##id##_xak] = TO_##out,
 	CODE_ALL(INT, CMP, FCMP, FBIN, BIN, UN, DIV, CUT, LOAD, STORE, NONE)
 #define CMP32(id, ...)        [C_inc_lp_##id##_a ... C_inc_br_##id##_sa] = TO_ACC, \

@@ -115,10 +115,13 @@ enum code_op {
 	C_JOINED = C_COUNT - 1,
 #define JOIN2(a, x, b)	     C_##a##_##x##_##b,
 #define JOIN3(a, x, b, y, c) C_##a##_##x##_##b##_##y##_##c,
+#define JOIN4(a, x, b, y, c, z, d) C_##a##_##x##_##b##_##y##_##c##_##z##_##d,
 	CODE_JOINS2(JOIN_NONE, JOIN2)
 	CODE_JOINS3(JOIN_NONE, JOIN3)
+	CODE_JOINS4(JOIN_NONE, JOIN4)
 #undef JOIN2
 #undef JOIN3
+#undef JOIN4
 	C_ALL
 };
 
@@ -174,7 +177,7 @@ MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct err *e)
 uint32_t code_cells(const union cell *w);
 
 /* vm/compile_fuse.c: puts joined operations in the place of the first of each
- * two or three; @first_temp as in struct comp. */
+ * two to four; @first_temp as in struct comp. */
 void code_fuse(union cell *w, uint32_t n, uint32_t first_temp);
 
 /* The module offset of the instruction whose cells include @at. */

@@ -130,6 +130,8 @@ LOWER(select)
 	}
 	y = pop_slot(c);
 	x = pop_slot(c);
+	if (op == C_SELECT && test == c->acc)
+		op = C_SELECT_a;
 	at = emit(c, op, temp(c, (uint32_t)c->stack.len), x, y);
 	emit_pair(c, test, w.c);
 	push_result(c, at);
@@ -470,7 +472,7 @@ static const struct lower lower[OP_ROWS] = {
 	HAND(global_set, global_set)       HAND(memory_size, memory_size)
 	HAND(i32_const, const32)           HAND(i64_const, const64)
 	HAND(f32_const, const32)           HAND(f64_const, const64)
-	HAND(ref_null, ref_null)
+	HAND(ref_null, ref_null)           HAND(i64_extend_i32_u, nop) /* it is so in the slot */
 #undef HAND
 #undef INT
 #undef CMP

@@ -357,15 +357,6 @@ void lower_block(struct comp *c, const struct lower *w, const struct imms *im)
 	(void)open_block(c, im);
 }
 
-/* Over the LOOP cell that follows, which is for branches back that have no lp. */
-static void emit_charge_loop(struct comp *c)
-{
-	if (c->cost == 0)
-		return;
-	emit_place(c);
-	(void)emit(c, C_CHARGE_LOOP, 0, 0, take_cost(c));
-}
-
 /* Fuel of what stands before must not be charged at every turn. */
 void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 {
@@ -373,7 +364,7 @@ void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 
 	if (l == NULL)
 		return;
-	emit_charge_loop(c);
+	emit_charge(c);
 	l->head = (uint32_t)c->cells.len;
 	c->loop = l->head;
 	(void)emit(c, C_LOOP, 0, 0, 0);

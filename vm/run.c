@@ -24,6 +24,8 @@ struct regs {
 	uint64_t acc;
 	double facc;
 	const union cell *lp;
+	uint64_t was; /* acc and facc, before the second of a trio: within its handler */
+	double fwas;
 };
 
 #ifndef __clang__
@@ -31,49 +33,52 @@ struct regs {
 #endif
 #include "vm/run_ops.inc"
 
-/* How a pair is joined: @into leaves the first one's result in its register. */
-enum { keep_into = false, keep_then = true };
+/* How a pair is joined: "into" leaves the first one's result in its register;
+ * "over" too, where the second has one of its own, and the third takes both. */
+enum { keep_into = false, keep_then = true, keep_over = false };
+enum { over_into = false, over_then = false, over_over = true };
 
-/* What follows a step that did not just go on. */
-#define LEFT(s)                                 \
-	do {                                    \
-		if (unlikely(s == STEP_REFILL)) \
-			REFILL();               \
-		if (unlikely(s == STEP_LEAVE))  \
-			LEAVE();                \
+/* One step of several. What a branch costs is taken before it looks where to go. */
+#define BEGIN(id, keep, over)                                                                      \
+	do {                                                                                       \
+		if (ENDS_##id > END_GOES) {                                                        \
+			r.left -= r.ip->c;                                                         \
+			if (unlikely(r.left < 0))                                                  \
+				REFILL();                                                          \
+			if (do_##id(&r, keep, over) == STEP_TAKEN) {                               \
+				r.ip = ENDS_##id == END_LP ? r.lp                                  \
+							   : r.ip[ENDS_##id == END_BR ? 1 : 2].to; \
+				GO();                                                              \
+			}                                                                          \
+		} else {                                                                           \
+			enum step s_ = do_##id(&r, keep, over);                                    \
+			if (unlikely(s_ == STEP_REFILL))                                           \
+				REFILL();                                                          \
+			if (unlikely(s_ == STEP_LEAVE))                                            \
+				LEAVE();                                                           \
+		}                                                                                  \
+		if (ENDS_##id != END_GOES)                                                         \
+			r.ip += CELLS_##id;                                                        \
 	} while (0)
-/* The first of a pair: it goes on, or traps. */
-#define BEGIN(id, x)                                  \
-	do {                                          \
-		enum step s_ = do_##id(&r, keep_##x); \
-		LEFT(s_);                             \
-		r.ip += CELLS_##id;                   \
+#define FIRST(id, x)                        \
+	do {                                \
+		BEGIN(id, keep_##x, false); \
+		r.was = r.acc;              \
+		r.fwas = r.facc;            \
 	} while (0)
-/* The last one. What a branch costs is taken before it looks where to go. */
-#define FINISH(id)                                                                                \
-	do {                                                                                      \
-		enum step s_;                                                                     \
-		if (ENDS_##id <= END_GOES) {                                                      \
-			s_ = do_##id(&r, true);                                                   \
-			LEFT(s_);                                                                 \
-			if (ENDS_##id == END_ON)                                                  \
-				r.ip += CELLS_##id;                                               \
-			GO();                                                                     \
-		}                                                                                 \
-		r.left -= r.ip->c;                                                                \
-		if (unlikely(r.left < 0))                                                         \
-			REFILL();                                                                 \
-		if (do_##id(&r, true) == STEP_TAKEN) {                                            \
-			r.ip = ENDS_##id == END_LP ? r.lp : r.ip[ENDS_##id == END_BR ? 1 : 2].to; \
-			GO();                                                                     \
-		}                                                                                 \
-		r.ip += CELLS_##id;                                                               \
-		GO();                                                                             \
+#define FINISH(id, over)               \
+	do {                           \
+		BEGIN(id, true, over); \
+		GO();                  \
 	} while (0)
-#define HANDLE(id, n, end) HANDLER(id, FINISH(id);)
-#define JOIN2(a, x, b)	   HANDLER(a##_##x##_##b, BEGIN(a, x); FINISH(b);)
-#define JOIN3(a, x, b, y, c) \
-	HANDLER(a##_##x##_##b##_##y##_##c, BEGIN(a, x); BEGIN(b, y); FINISH(c);)
+#define HANDLE(id, n, end) HANDLER(id, FINISH(id, false);)
+#define JOIN2(a, x, b)	   HANDLER(a##_##x##_##b, FIRST(a, x); FINISH(b, false);)
+#define JOIN3(a, x, b, y, c)                                                       \
+	HANDLER(a##_##x##_##b##_##y##_##c, FIRST(a, x); BEGIN(b, keep_##y, false); \
+		FINISH(c, over_##x);)
+#define JOIN4(a, x, b, y, c, z, d)                                                             \
+	HANDLER(a##_##x##_##b##_##y##_##c##_##z##_##d, FIRST(a, x); BEGIN(b, keep_##y, false); \
+		BEGIN(c, keep_##z, over_##x); FINISH(d, false);)
 #define PUBLISH() (r.in->st->at = r.ip, r.in->st->csp = r.csp, r.in->st->left = r.left)
 /* The branch that found too little fuel has taken it all the same. */
 #define TAKE_FUEL()                                     \
@@ -101,7 +106,7 @@ typedef HANDLER_TYPE handler(PARAMS);
 #define GO()	  __attribute__((musttail)) return ((handler *const *)table)[r.ip->op](ARGS)
 #define LEAVE()	  __attribute__((musttail)) return leave(ARGS)
 #define REFILL()  __attribute__((musttail)) return refill(ARGS)
-#define REGS	  struct regs r = { ip, fp, mem, size, left, csp, in, acc, facc, lp }
+#define REGS	  struct regs r = { ip, fp, mem, size, left, csp, in, acc, facc, lp, 0, 0 }
 #define HANDLER(id, ...)                    \
 	static HANDLER_TYPE op_##id(PARAMS) \
 	{                                   \
@@ -125,17 +130,21 @@ static __attribute__((noinline)) HANDLER_TYPE refill(PARAMS)
 CODE_NAMES
 CODE_JOINS2(JOIN_NONE, JOIN2)
 CODE_JOINS3(JOIN_NONE, JOIN3)
+	CODE_JOINS4(JOIN_NONE, JOIN4)
 #undef NAME
 #undef JOIN2
 #undef JOIN3
+#undef JOIN4
 
 static handler *const ops[C_ALL] = {
 #define NAME(id, n, end) [C_##id] = op_##id,
 #define JOIN2(a, x, b) op_##a##_##x##_##b,
 #define JOIN3(a, x, b, y, c) op_##a##_##x##_##b##_##y##_##c,
+#define JOIN4(a, x, b, y, c, z, d) op_##a##_##x##_##b##_##y##_##c##_##z##_##d,
 	CODE_NAMES
 	CODE_JOINS2(JOIN_NONE, JOIN2)
 	CODE_JOINS3(JOIN_NONE, JOIN3)
+	CODE_JOINS4(JOIN_NONE, JOIN4)
 };
 
 static void dispatch(struct regs r)
@@ -157,11 +166,13 @@ static void dispatch(struct regs r)
 #define LABEL(id, n, end) OP(id)
 #define LABEL2(a, x, b) OP(a##_##x##_##b)
 #define LABEL3(a, x, b, y, c) OP(a##_##x##_##b##_##y##_##c)
+#define LABEL4(a, x, b, y, c, z, d) OP(a##_##x##_##b##_##y##_##c##_##z##_##d)
 #define NAME LABEL
 		CODE_NAMES
 #undef NAME
 		CODE_JOINS2(JOIN_NONE, LABEL2)
 		CODE_JOINS3(JOIN_NONE, LABEL3)
+		CODE_JOINS4(JOIN_NONE, LABEL4)
 	};
 
 	GO();
@@ -169,6 +180,7 @@ static void dispatch(struct regs r)
 	CODE_NAMES
 	CODE_JOINS2(JOIN_NONE, JOIN2)
 	CODE_JOINS3(JOIN_NONE, JOIN3)
+	CODE_JOINS4(JOIN_NONE, JOIN4)
 leave:
 	PUBLISH();
 	return;
@@ -182,5 +194,6 @@ void run(struct vm_store *s, const union cell *ip, union slot *fp, struct vm_ins
 	 struct ctl *csp)
 {
 	s->trap = VM_TRAP_NONE;
-	dispatch((struct regs){ ip, fp, in->mem->base, in->mem->size, s->left, csp, in, 0, 0, ip });
+	dispatch((struct regs){ ip, fp, in->mem->base, in->mem->size, s->left, csp, in, 0, 0, ip, 0,
+				0 });
 }

@@ -187,14 +187,15 @@ static void emit_return(struct comp *c)
 {
 	uint32_t top = (uint32_t)c->stack.len - 1;
 	struct val v;
+	uint32_t slot;
 
 	if (c->n_results == 1) {
 		v = c->stack.at[top];
 		if (v.kind == VAL_CONST)
 			store_val(c, temp(c, top), v, top);
+		slot = v.kind == VAL_LOCAL ? v.local : temp(c, top);
 		emit_place(c);
-		(void)emit(c, C_RET1, v.kind == VAL_LOCAL ? v.local : temp(c, top), 0,
-			   take_cost(c));
+		(void)emit(c, slot == c->acc ? C_RET1_a : C_RET1, slot, 0, take_cost(c));
 		return;
 	}
 	settle(c, c->n_results);
@@ -321,7 +322,7 @@ void lower_br_table(struct comp *c, const struct lower *w, const struct imms *im
 
 	settle(c, arity(label(c, depth)));
 	emit_place(c);
-	(void)emit(c, C_BR_TABLE, slot, 0, take_cost(c));
+	(void)emit(c, slot == c->acc ? C_BR_TABLE_a : C_BR_TABLE, slot, 0, take_cost(c));
 	emit_word(c, im->n);
 	table_entry(c, &all, depth);
 	for (uint32_t i = 0; i < im->n && c->bad == COMP_OK; i++)

@@ -81,25 +81,31 @@ uint32_t code_cells(const union cell *w)
 {
 	uint32_t n = cells_of[w->op];
 
-	if (w->op == C_BR_TABLE || w->op == C_ENTER_FULL)
+	if (w->op == C_BR_TABLE || w->op == C_BR_TABLE_a || w->op == C_ENTER_FULL)
 		n += (uint32_t)w[1].u64;
 	return n;
 }
 
-/* Of an operation with one operand in a register: where the slot of the first
- * stands, + 1. */
+/* Where the slot of the first operand stands, of those that may have it from a
+ * register instead. */
 enum { FIELD_A = 1, FIELD_B, FIELD_C };
 
 /* clang-format off */
 static const uint8_t first_operand[C_COUNT] = {
-#define INT(id, ...)   [C_##id##_sa] = FIELD_B,
-#define CMP(id, ...)   [C_##id##_sa] = FIELD_B, [C_br_##id##_sa] = FIELD_A, [C_lp_##id##_sa] = FIELD_A,
-#define FBIN(id, ...)  [C_##id##_sa] = FIELD_B,
-#define FCMP(id, ...)  [C_##id##_sa] = FIELD_B, [C_br_##id##_sa] = FIELD_A, [C_brn_##id##_sa] = FIELD_A,
+#define BIN(id)	       [C_##id] = FIELD_B, [C_##id##_sa] = FIELD_B,
+#define BRANCH(id)     [C_##id] = FIELD_A, [C_##id##_sa] = FIELD_A,
+#define INT(id, ...)   BIN(id) [C_##id##_k] = FIELD_B,
+#define CMP(id, ...)   INT(id) BRANCH(br_##id) BRANCH(lp_##id) \
+		       [C_br_##id##_k] = FIELD_A, [C_lp_##id##_k] = FIELD_A,
+#define FBIN(id, ...)  BIN(id)
+#define FCMP(id, ...)  BIN(id)
 #define LOAD(id, ...)  [C_##id##_xa] = FIELD_C,
 #define STORE(id, ...) [C_##id##_v] = FIELD_A,
 #define NONE(...)
+	[C_BR_Z] = FIELD_A, [C_BR_NZ] = FIELD_A, [C_LP_Z] = FIELD_A, [C_LP_NZ] = FIELD_A,
 	CODE_ALL(INT, CMP, FCMP, FBIN, NONE, NONE, NONE, NONE, LOAD, STORE, NONE)
+#undef BIN
+#undef BRANCH
 #undef INT
 #undef CMP
 #undef FBIN

@@ -38,13 +38,17 @@ struct regs {
 enum { keep_into = false, keep_then = true, keep_over = false };
 enum { over_into = false, over_then = false, over_over = true };
 
-/* One step of several. What a branch costs is taken before it looks where to go. */
+/* One step of several. What a branch costs is taken before it looks where to go;
+ * one that has to wait for fuel finds its operand in the slot. */
 #define BEGIN(id, keep, over)                                                                      \
 	do {                                                                                       \
 		if (ENDS_##id > END_GOES) {                                                        \
 			r.left -= r.ip->c;                                                         \
-			if (unlikely(r.left < 0))                                                  \
+			if (unlikely(r.left < 0)) {                                                \
+				if (over)                                                          \
+					r.fp[r.ip->a].u64 = r.was;                                 \
 				REFILL();                                                          \
+			}                                                                          \
 			if (do_##id(&r, keep, over) == STEP_TAKEN) {                               \
 				r.ip = ENDS_##id == END_LP ? r.lp                                  \
 							   : r.ip[ENDS_##id == END_BR ? 1 : 2].to; \

@@ -90,7 +90,7 @@ static uint16_t below(uint16_t n)
 /* An address within, one outside, or a number; never a NaN. */
 static union slot value(void)
 {
-	union slot s = { .u64 = below(900) };
+	union slot s = { .u64 = bits() % 3 == 0 ? below(3) : below(900) };
 
 	if (bits() % 8 == 0)
 		s.u64 = (uint32_t)bits() | 1u << 31;
@@ -119,10 +119,10 @@ static uint32_t write_op(union cell *w, uint16_t op, const union cell *to)
 		w[1] = (union cell){ .u64 = 8u + below(64) };
 	if (op == C_GLOBAL_GET || op == C_GLOBAL_SET)
 		w[0].hi = 0;
-	if (op == C_BR_TABLE)
+	if (op == C_BR_TABLE || op == C_BR_TABLE_a) {
 		w[1].u64 = 1;
-	if (op == C_BR_TABLE)
 		w[2].to = w[3].to = to;
+	}
 	if (shapes[op].end == END_BR)
 		w[1].to = to;
 	if (shapes[op].end == END_FAR)
@@ -138,7 +138,7 @@ static void name_first(union cell *w, uint16_t slot)
 
 	if (strstr(name, "_load") != NULL)
 		w->c = slot;
-	else if (name[len - 1] == 'v' || strncmp(name, "br", 2) == 0 || name[0] == 'l')
+	else if (name[len - 1] == 'v' || strchr("brBlL", name[0]) != NULL)
 		w->a = slot;
 	else
 		w->b = slot;

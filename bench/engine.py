@@ -104,35 +104,21 @@ def compiling(build, real, bar):
     bar('engine.compiled_over_wasm', size, 4)
 
 
-def whole_process(cmd, rounds=21):
+def whole_process(build, *cmd):
     """Milliseconds of CPU and MB of memory of a process, from its start to its end."""
-    times, most = [], 0
-    for _ in range(rounds):
-        pid = os.spawnvp(os.P_NOWAIT, str(cmd[0]), [str(c) for c in cmd])
-        _, status, use = os.wait4(pid, 0)
-        if status != 0:
-            sys.exit(f'{cmd}: status {status}')
-        times.append((use.ru_utime + use.ru_stime) * 1000)
-        most = max(most, use.ru_maxrss / 1024)
-    return statistics.median(times), most
+    return [float(x) for x in output(build / 'bench/bench-process', 41, *cmd).split()]
 
 
 def starting(build, real, guest, bar):
     run = build / 'tests/wasi/wasm-run'
-    with open(os.devnull, 'wb') as null:
-        out = os.dup(1)
-        os.dup2(null.fileno(), 1)
-        hello, memory = whole_process([run, guest('hello')])
-        lua = real / 'lua.wasm'
-        lua_ms = whole_process([run, lua, '-e', 'print(1)'])[0] if lua.exists() else None
-        os.dup2(out, 1)
-        os.close(out)
-    bar('engine.hello_start_ms', round(hello, 2), 1.0)
-    bar('engine.hello_resident_mb', round(memory, 1), 2.5)
-    if lua_ms is None:
+    took, memory = whole_process(build, run, guest('hello'))
+    bar('engine.hello_start_ms', took, 1.0)
+    bar('engine.hello_resident_mb', memory, 2.5)
+    lua = real / 'lua.wasm'
+    if not lua.exists():
         print(f'lua: {real} has none, missing')
-    else:
-        bar('engine.lua_start_ms', round(lua_ms, 2), 4)
+        return
+    bar('engine.lua_start_ms', whole_process(build, run, lua, '-e', 'print(1)')[0], 4)
 
 
 # ---- instruction counts ------------------------------------------------------

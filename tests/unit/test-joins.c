@@ -213,7 +213,7 @@ static void check_row(const struct row *row)
 
 static void joined_is_as_apart(void **state)
 {
-	assert_true(ARRAY_LEN(rows) > 500);
+	assert_true(ARRAY_LEN(rows) > 400);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		for (int j = 0; j < ROUNDS; j++)
 			check_row(&rows[i]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [engine|policy|start|daemon|wasi|plugin]: what is fast, shown.
+"""./dev bench [engine [--counts [--update]]|policy|start|daemon|wasi|plugin]: what is fast, shown.
 
 Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
 for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
@@ -39,9 +39,8 @@ def numbers(*cmd):
 
 
 def engine():
-    peer = os.environ.get('WASM3')  # the path of wasm3, where there is one
-    subprocess.run([BUILD / 'bench/bench-engine', BUILD / 'bench', *(['--wasm3', peer] if peer else [])],
-                   check=True)
+    import engine as figures
+    figures.run(ROOT, BUILD, [x for x in sys.argv if x.startswith('--')], guest, bar)
 
 
 def policy():
@@ -199,7 +198,7 @@ AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, '
 
 
 def main():
-    for name in sys.argv[2:] or AREAS:
+    for name in [x for x in sys.argv[2:] if not x.startswith('--')] or AREAS:
         if name not in AREAS:
             sys.exit(f'./dev bench: there is no area "{name}"; there are {", ".join(AREAS)}')
         print(f'== {name}', flush=True)

@@ -160,6 +160,61 @@ struct policy_verdict policy_judge(const struct policy_judge *j, const struct ga
 void policy_explain(const struct policy *p, uint32_t rule, const char *call, const char *path,
 		    char *buf, size_t size);
 
+/* A call as people write it, read into the request that a guest's call would
+ * be: `path_open /in/a.txt write create`, `fd_write stdout`, `clock_time_get`. */
+struct policy_call {
+	struct gate_req req; /* its paths are the words */
+	const char *name;
+	bool dir; /* it is about a directory */
+};
+
+/* ERR_USAGE, with the nearest name. */
+MUST_CHECK int policy_call_read(const char *const *words, size_t n, struct policy_call *ret,
+				struct err *e);
+
+/* The name of an error that a denial can have, or ERR_USAGE with the nearest. */
+MUST_CHECK int policy_check_error(const char *name, struct err *e);
+
+enum policy_by { POLICY_BY_GRANT, POLICY_BY_RULE, POLICY_BY_DEFAULT };
+
+struct policy_answer {
+	enum policy_verdict_kind verdict;
+	const char *error; /* what the guest gets, when denied: "acces" */
+	enum policy_by by;
+	uint32_t rule;	  /* that the gate named, or POLICY_NO_RULE */
+	bool ruled_out;	  /* the gate denies it, whatever is granted */
+	bool recorded;	  /* goes to the audit */
+	bool complained;  /* would have been denied */
+	char why[320];	  /* POLICY_BY_GRANT: what is not granted */
+	char change[640]; /* what would be, beside a rule */
+};
+
+/* Judges @c by what @p grants, and by the program that enforces its rules. */
+void policy_answer(const struct policy *p, const struct policy_judge *j,
+		   const struct policy_call *c, struct policy_answer *ret);
+
+/* The smallest change that turns the answer round, as a sentence. */
+void policy_flip(const struct policy *p, const struct policy_call *c, const struct policy_answer *a,
+		 char *buf, size_t size);
+
+/* ---- looking at it -------------------------------------------------------- */
+
+/* The gate's program: eBPF in its wire form, as text that assembles to the
+ * same bytes, and how many instructions it runs at most, as proved. */
+struct policy_program {
+	void *code;
+	size_t len; /* bytes */
+	char *text;
+	uint64_t worst;
+};
+
+MUST_CHECK int policy_program(const struct policy *p, struct policy_program *ret, struct err *e);
+void policy_program_done(struct policy_program *g);
+
+/* The same document in canonical form: keys in the schema's order. *ret is to
+ * be freed. ERR_POLICY as policy_parse. */
+MUST_CHECK int policy_format(const char *text, size_t len, char **ret, struct err *e);
+
 /* The name nearest to @name among @names (@n of them), or NULL when none is
  * near: for "did you mean". */
 const char *policy_nearest(const char *name, const char *const *names, size_t n);

@@ -343,7 +343,7 @@ static bool no_mount(const struct policy *p, const char *path, struct policy_ans
 {
 	size_t n = (size_t)(strrchr(path, '/') - path);
 
-	not_granted(a, "noent");
+	not_granted(a, "notcapable"); /* libc finds no directory to ask below */
 	SAY(a->why, "no mount has %.160s", path);
 	n = n > 0 ? n : 1;
 	if (!is_free(p, path, n))

@@ -46,6 +46,14 @@ struct policy_limits {
 	uint64_t host_calls;
 };
 
+/* Limits that the worker's rlimits keep too: RLIMIT(field, RLIMIT_ name). The
+ * worker sets them; tests/e2e holds this list against a running one. */
+#define POLICY_RLIMITS(RLIMIT) \
+	RLIMIT(memory, DATA)   \
+	RLIMIT(cpu_ns, CPU)    \
+	RLIMIT(fds, NOFILE)    \
+	RLIMIT(disk, FSIZE)
+
 struct policy_mount {
 	const char *host;  /* absolute host path; NULL for a tmpfs */
 	uint64_t tmpfs;	   /* bytes, when host is NULL */
@@ -210,6 +218,37 @@ struct policy_program {
 
 MUST_CHECK int policy_program(const struct policy *p, struct policy_program *ret, struct err *e);
 void policy_program_done(struct policy_program *g);
+
+/* What keeps a part of a policy: the worker's own code and its gate, which an
+ * attacker inside it has passed, and the kernel's fences, which he has not. */
+#define POLICY_HOLDERS(H)          \
+	H(WORKER, "worker", 1)     \
+	H(GATE, "gate", 2)         \
+	H(MOUNTS, "mounts", 4)     \
+	H(LANDLOCK, "Landlock", 8) \
+	H(SECCOMP, "seccomp", 16)  \
+	H(RLIMITS, "rlimits", 32)
+
+enum policy_holder {
+#define H(id, text, bit) POLICY_HELD_##id = (bit),
+	POLICY_HOLDERS(H)
+#undef H
+};
+
+#define POLICY_HELD_TEXT 512
+
+struct policy_held {
+	char what[160]; /* "rule no-secrets", "mount /in: ro" */
+	uint32_t line;	/* or 0 */
+	unsigned by;	/* enum policy_holder bits; 0: without it nothing changes */
+	char why[POLICY_HELD_TEXT];
+};
+
+typedef void policy_held_fn(void *arg, const struct policy_held *h);
+
+/* Calls @fn for each grant, limit and rule of @p. @base as policy_compile. */
+MUST_CHECK int policy_fences(const struct policy *p, const char *const *base, policy_held_fn *fn,
+			     void *arg, struct err *e);
 
 /* The same document in canonical form: keys in the schema's order. *ret is to
  * be freed. ERR_POLICY as policy_parse. */

@@ -45,8 +45,8 @@ path_open /in/sub list             | allow by rule "files" (p.json:12)
 path_filestat_get /in/sub          | deny (noent): "only" of the mount /in (line 6) does not show /in/sub
 path_filestat_get /in/sub dir      | allow by rule "files" (p.json:12)
 path_open /in/a.png write          | deny (notcapable): the mount /in (line 6) is read-only
-path_open /etc/passwd              | deny (noent): no mount has /etc/passwd
-path_open /workshop                | deny (noent): no mount has /workshop
+path_open /etc/passwd              | deny (notcapable): no mount has /etc/passwd
+path_open /workshop                | deny (notcapable): no mount has /workshop
 path_rename /work/a /work/b        | deny (acces) by rule "git" (p.json:8)
 path_rename /tmp/a /tmp/b          | allow, recorded by rule "watch" (p.json:11)
 path_rename /tmp/a /work/b/.git    | deny (acces) by rule "git" (p.json:8)
@@ -175,6 +175,44 @@ class Tools(unittest.TestCase):
             call, want = (part.strip() for part in row.split(' | '))
             with self.subTest(call):
                 self.assertEqual(self.explain('p.json', call)[0], want)
+
+    def test_fences(self):
+        """Each part is held by what would be another without it."""
+        self.put('q.json', json.dumps({
+            'limits': {'memory': '1MiB', 'fuel': 5}, 'clock': {'resolution': '1ms'},
+            'mounts': [{'host': '/x', 'guest': '/a'}, {'tmpfs': '1MiB', 'guest': '/t', 'only': ['*.png']}],
+            'rules': [{'id': 'none', 'on': 'random_get', 'then': 'deny'},
+                      {'id': 'first', 'on': 'sched_yield', 'then': 'deny'},
+                      {'id': 'late', 'on': 'sched_yield', 'then': 'kill'},
+                      {'id': 'close', 'on': 'fd_close', 'then': 'deny'},
+                      {'id': 'path', 'on': 'fs.*', 'path': '/a/x', 'then': 'deny'},
+                      {'id': 'seen', 'on': 'net', 'then': 'audit'},
+                      {'id': 'trial', 'on': 'net', 'then': 'deny', 'mode': 'complain'}]}))
+        rows = [re.split(r'  +', line) for line in self.good('explain', '--fences', 'q.json').splitlines()]
+        self.assertEqual([[r[0], *r[2:]] for r in rows[1:]], [
+            ['mount /a', 'mounts, Landlock', '-'],
+            ['mount /a: ro', 'mounts, Landlock', '-'],
+            ['mount /t', 'mounts, Landlock', '-'],
+            ['mount /t: only', 'worker', '-'],
+            ['limits.memory', 'worker, rlimits', '-'],
+            ['limits.fuel', 'worker', '-'],
+            ['clock.resolution', 'worker', '-'],
+            ['no random', 'worker', '-'],
+            ['rule none', 'gate, seccomp', 'refused whole: random_get'],
+            ['rule first', 'gate', '-'],  # without it the next would refuse the same
+            ['rule late', 'nothing', 'without it nothing would change'],
+            ['rule close', 'gate', '-'],  # other operations make its system call
+            ['rule path', 'gate', '-'],
+            ['rule seen', 'gate', 'only records'],
+            ['rule trial', 'gate', 'only records']])
+        self.put('q.json', json.dumps({'default': 'deny', 'rules': [{'on': 'clock_res_get', 'then': 'allow'}]}))
+        out = self.good('explain', '--fences', 'q.json')
+        self.assertRegex(out, r'rule rule-1 .* gate, seccomp +let through: clock_res_get\n')
+        self.assertRegex(out, r'default: deny .* gate, seccomp +refused whole: .* and \d+ more\n')
+        for args, want in ((('--fences', 'q.json', 'x'), '"x" is left over'), (('q.json',), 'which call?')):
+            r = self.run_policy('explain', *args)
+            self.assertEqual(r.returncode, 125)
+            self.assertIn(want, r.stderr)
 
     def apply(self, doc, change):
         """Does what a second line of explain says."""

@@ -341,6 +341,17 @@ class Tools(unittest.TestCase):
         self.assertEqual(self.good('fmt', 'q.json'), '{\n  "limits": { "fuel": 5000000000 },\n  "args": true,\n'
                          '  "rules": [\n    { "on": "net", "then": { "errno": "io" } }\n  ]\n}\n')
 
+    def test_docs(self):
+        """The examples of docs/policy.md, under the policy of the README."""
+        docs = (ROOT / 'docs/policy.md').read_text()
+        readme = (ROOT / 'README.md').read_text()
+        self.put('p.json', re.search(r'^```json\n(.*?)^```', readme, re.M | re.S).group(1))
+        call, said = re.search(r'^\$ wasmctl policy explain p.json (.*)\n((?:.+\n)+?)```', docs, re.M).groups()
+        self.assertEqual(self.good('explain', 'p.json', *call.split()), said)
+        table = re.search(r'^```\n(allow .*?)^```', docs, re.M | re.S).group(1)
+        self.put('t.txt', table)
+        self.assertEqual(self.good('test', 'p.json', 't.txt'), f'{table.count(chr(10))} calls, 0 not as expected\n')
+
     def test_broken_policy(self):
         self.put('p.json', '{ "default": "deyn" }')
         for verb in (['compile', 'p.json'], ['explain', 'p.json', 'proc_exit'], ['fmt', 'p.json'],

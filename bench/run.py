@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [engine|policy|start|daemon|plugin]: what is fast, shown.
+"""./dev bench [engine|policy|start|daemon|wasi|plugin]: what is fast, shown.
 
 Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
 for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
@@ -16,7 +16,9 @@ BUILD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / 'b-
 os.environ['WASMD_BUILD'] = str(BUILD)
 sys.path.insert(0, str(ROOT / 'tests/e2e'))
 sys.dont_write_bytecode = True
+import limits  # noqa: E402
 import real  # noqa: E402
+import wasi as wasi_calls  # noqa: E402
 from wasmd import Daemon, guest  # noqa: E402
 
 short = []
@@ -177,16 +179,23 @@ def daemon():
                                            clients, 3)
             print(f'{what:42}{rate:12.0f}{p50:10.1f}{p99:10.1f}')
             bar(f'daemon.{method.lower()}{path.split("?")[0].replace("/", "_")}_{clients}', rate)
+        limits.run(d, bar)
         real.run(d, BUILD, ROOT / '.cache/real', guest, bar)
     finally:
         d.__exit__(None, None, None)
+
+
+def wasi():
+    with Daemon() as d:
+        wasi_calls.run(d, BUILD, bar)
 
 
 def plugin():
     print('plugin: nothing to measure yet: plugin calls are still to come')
 
 
-AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'plugin': plugin}
+AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'wasi': wasi,
+         'plugin': plugin}
 
 
 def main():

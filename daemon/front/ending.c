@@ -277,6 +277,7 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 {
 	struct front *f = l->front;
 	struct instance *i = l->inst;
+	struct err stays = { 0 };
 
 	if (l->zyg != NULL)
 		zygote_detach(l->zyg, l);
@@ -287,13 +288,19 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	i->pid = 0;
 	audit_settle(f->audit, l, true);
 	audit_flush(f->audit);
-	if (i->kept && !i->forget)
+	if (i->forget && record_drop(f, i, &stays) < 0) {
+		front_log("%s", stays.msg);
+		i->forget = false;
+	}
+	if (!i->forget) {
 		record_save_ended(f, i);
+		restart_plan(i);
+	}
 	instance_enter(f->instances, i, INST_EXITED, e);
 	i->live = NULL;
 	live_free(l);
 	if (i->forget) {
-		record_drop(f, i);
+		record_dropped(f, i);
 		instance_free(f->instances, i);
 	} else {
 		restart_consider(i);

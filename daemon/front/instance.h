@@ -80,8 +80,9 @@ struct instance {
 	struct instance *next_id, *next_name; /* in their buckets */
 	char id[ID_TEXT], name[LIM_NAME], tenant[LIM_NAME];
 	uint32_t tenant_index;
-	bool kept;   /* on record: survives the daemon */
-	bool forget; /* leaves table and record once it has ended */
+	bool kept;    /* on record: survives the daemon */
+	bool forget;  /* leaves table and record once it has ended */
+	bool unsaved; /* its record is older than it */
 	enum inst_state state;
 	int64_t created, pid;
 	uint64_t generation, starts;

@@ -91,10 +91,9 @@ static int open_records(struct front *f, struct err *e)
 {
 	char path[LIM_PATH_BYTES];
 
-	if (modules_prepare(f, e) < 0)
-		return e->code;
+	/* The store first: its lock is had once a front before us has ended. */
 	(void)snprintf(path, sizeof(path), "%s/wasmd.db", f->state);
-	if (store_open(path, &f->store, e) < 0)
+	if (store_open(path, &f->store, e) < 0 || modules_prepare(f, e) < 0)
 		return e->code;
 	(void)snprintf(path, sizeof(path), "%s/audit.jsonl", f->state);
 	return audit_open(path, &f->audit, e);
@@ -123,6 +122,7 @@ static void tear_down(struct front *f, struct http *http)
 		http_quiesce(http);
 	(void)http_free(http);
 	(void)privchan_free(f->priv);
+	records_done(f);
 	(void)instances_free(f->instances);
 	(void)events_free(f->events);
 	(void)policies_free(f->policies);

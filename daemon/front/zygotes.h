@@ -37,6 +37,14 @@ struct zyg_wait {
 	void (*done)(struct zyg_wait *w, struct zygote *z, const struct err *e);
 };
 
+/* What loading modules has cost a tenant since the daemon began. */
+struct loading {
+	uint64_t loads, refused, cpu_ns;
+	size_t now; /* being loaded at this moment */
+};
+
+struct loading zygotes_loading(const struct front *f, const char *tenant);
+
 MUST_CHECK int zygotes_new(struct front *f, struct err *e);
 struct zygotes *zygotes_free(struct zygotes *t);
 

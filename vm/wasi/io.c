@@ -11,6 +11,7 @@
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
 #include "vm/wasi/io.h"
+#include "vm/wasi/meter.h"
 
 /* The signal that accompanies a stop is let in only inside ppoll, so a stop
  * between the test and the wait is not lost. */
@@ -57,7 +58,7 @@ static enum werr wait_ready(struct call *c, const struct fd *f, short events)
 	bool nonblock = (f->flags & FDF_NONBLOCK) != 0;
 	int64_t rc;
 
-	if (f->kind != FD_STREAM && f->kind != FD_SOCK)
+	if (f->ready || (f->kind != FD_STREAM && f->kind != FD_SOCK))
 		return WE_OK;
 	rc = nonblock ? io_wait(c, &p, 1, &now) : wait_shown(c, &p);
 	if (rc < 0)
@@ -93,81 +94,9 @@ enum werr call_fd_pread(struct call *c)
 	struct fd *f = c->fd[0];
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+		return WE_SPIPE;
 	return moved(c, sys_preadv(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]),
 		     &c->w->use.bytes_read, c->a[4]);
-}
-
-/* What bytes written to a descriptor count on: output or files. */
-struct meter {
-	uint64_t *used; /* NULL: nothing */
-	uint64_t max;
-	enum wasi_limit limit;
-};
-
-static struct meter meter_of(struct wasi *w, const struct fd *f)
-{
-	if (f->stream >= 1)
-		return (struct meter){ &w->output, w->cfg.max_output, WASI_LIMIT_OUTPUT };
-	if (f->kind == FD_FILE)
-		return (struct meter){ &w->disk, w->cfg.max_disk, WASI_LIMIT_DISK };
-	return (struct meter){ 0 };
-}
-
-/* Cuts what is to be written to what is still allowed; at the limit the guest
- * ends with this call. */
-static struct meter cut_written(struct call *c, const struct fd *f)
-{
-	struct meter m = meter_of(c->w, f);
-	uint64_t want = iov_cut(c, UINT64_MAX);
-
-	if (m.max == 0 || want <= m.max - *m.used)
-		return m;
-	(void)iov_cut(c, m.max - *m.used);
-	c->w->limit = m.limit;
-	c->trap = VM_TRAP_LIMIT;
-	return m;
-}
-
-/* After a write of @n bytes. */
-static void count_written(const struct meter *m, int64_t n)
-{
-	if (m->used != NULL && n > 0)
-		*m->used += (uint64_t)n;
-}
-
-/* @n bytes of a file that are not written but set aside; false: the guest ends. */
-static bool set_aside(struct call *c, uint64_t n)
-{
-	struct wasi *w = c->w;
-
-	if (w->cfg.max_disk != 0 && n > w->cfg.max_disk - w->disk) {
-		w->limit = WASI_LIMIT_DISK;
-		c->trap = VM_TRAP_LIMIT;
-		return false;
-	}
-	w->disk += n;
-	return true;
-}
-
-enum werr call_fd_allocate(struct call *c)
-{
-	if (c->a[2] == 0)
-		return WE_INVAL;
-	if (!set_aside(c, c->a[2]))
-		return WE_DQUOT;
-	return werr_of(sys_allocate(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2]));
-}
-
-enum werr call_fd_filestat_set_size(struct call *c)
-{
-	struct stat st;
-	int64_t rc = c->w->cfg.max_disk != 0 ? sys_stat(c->w, c->fd[0]->host, &st) : -1;
-
-	if (rc == 0 && c->a[1] > (uint64_t)st.st_size &&
-	    !set_aside(c, c->a[1] - (uint64_t)st.st_size))
-		return WE_DQUOT;
-	return werr_of(sys_truncate(c->w, c->fd[0]->host, (int64_t)c->a[1]));
 }
 
 static int64_t write_sink(struct call *c, const struct fd *f)
@@ -227,19 +156,21 @@ static int64_t write_stream(struct call *c, const struct fd *f, enum werr *ret_w
 enum werr call_fd_write(struct call *c)
 {
 	struct fd *f = c->fd[0];
-	struct meter m = cut_written(c, f);
+	struct meter m = meter_write(c, f, -1);
 	enum werr e = WE_OK;
 	int64_t n;
 
 	if (f->kind == FD_SINK)
 		n = write_sink(c, f);
-	else if (f->kind == FD_FILE)
+	else if (f->kind == FD_FILE || f->ready)
 		n = sys_writev(c->w, f->host, c->iov, c->n_iov);
 	else
 		n = write_stream(c, f, &e);
 	if (n == 0 && e != WE_OK)
 		return e;
-	count_written(&m, n);
+	if (n > 0)
+		f->adrift = false;
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[3]);
 }
 
@@ -250,34 +181,69 @@ enum werr call_fd_pwrite(struct call *c)
 	int64_t n;
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
-	m = cut_written(c, f);
+		return WE_SPIPE;
+	m = meter_write(c, f, (int64_t)c->a[3]);
 	n = sys_pwritev(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]);
-	count_written(&m, n);
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
 
 /* ---- sockets ------------------------------------------------------------ */
 
+/* Takes @n bytes off the front of c->iov. */
+static void iov_skip(struct call *c, uint64_t n)
+{
+	while (c->n_iov > 0 && n >= c->iov->iov_len) {
+		n -= c->iov->iov_len;
+		c->iov++;
+		c->n_iov--;
+	}
+	if (c->n_iov > 0) {
+		c->iov->iov_base = (uint8_t *)c->iov->iov_base + n;
+		c->iov->iov_len -= n;
+	}
+}
+
+/* One message, or with @all as many bytes as there is room for. */
+static int64_t receive(struct call *c, const struct fd *f, int flags, bool all, enum werr *ret_wait,
+		       uint16_t *ret_flags)
+{
+	int64_t done = 0, n = 0;
+
+	do {
+		struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
+
+		*ret_wait = wait_ready(c, f, POLLIN);
+		if (*ret_wait != WE_OK)
+			break;
+		n = sys_recv(c->w, f->host, &m, flags | MSG_DONTWAIT);
+		if (n >= 0 && (m.msg_flags & MSG_TRUNC) != 0)
+			*ret_flags = RO_TRUNCATED;
+		if (n <= 0)
+			break;
+		done += n;
+		iov_skip(c, (uint64_t)n);
+	} while (all && c->n_iov > 0);
+	return done != 0 ? done : n;
+}
+
+/* What is peeked at stays, so waiting for all of it would see its beginning
+ * again and again: what is there has to do. */
 enum werr call_sock_recv(struct call *c)
 {
 	struct fd *f = c->fd[0];
-	struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
-	int flags = (c->a[3] & RI_PEEK) != 0 ? MSG_PEEK : 0;
+	bool peek = (c->a[3] & RI_PEEK) != 0, all = (c->a[3] & RI_WAITALL) != 0 && !peek;
+	enum werr e = WE_OK;
 	uint16_t out = 0;
 	int64_t n;
-	enum werr e;
 
 	if (f->kind != FD_SOCK)
 		return WE_NOTSOCK;
 	if ((c->a[3] & ~(uint64_t)(RI_PEEK | RI_WAITALL)) != 0)
 		return WE_INVAL;
-	e = wait_ready(c, f, POLLIN);
-	if (e != WE_OK)
+	n = receive(c, f, peek ? MSG_PEEK : 0, all, &e, &out);
+	if (n == 0 && e != WE_OK)
 		return e;
-	n = sys_recv(c->w, f->host, &m, flags | MSG_DONTWAIT);
-	if (n >= 0 && (m.msg_flags & MSG_TRUNC) != 0)
-		out = RO_TRUNCATED;
 	e = moved(c, n, &c->w->use.bytes_read, c->a[4]);
 	return e != WE_OK ? e : guest_put(c, c->a[5], &out, sizeof(out));
 }
@@ -294,12 +260,15 @@ enum werr call_sock_send(struct call *c)
 		return WE_NOTSOCK;
 	if (c->a[3] != 0)
 		return WE_INVAL;
-	m = cut_written(c, f);
-	e = wait_ready(c, f, POLLOUT);
+	m = meter_write(c, f, -1);
+	/* a socket that can't send any more tells it at once, full or not */
+	do {
+		n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
+		e = n == -EAGAIN ? wait_ready(c, f, POLLOUT) : WE_OK;
+	} while (n == -EAGAIN && e == WE_OK);
 	if (e != WE_OK)
 		return e;
-	n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
-	count_written(&m, n);
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
 
@@ -323,16 +292,18 @@ enum werr call_sock_accept(struct call *c)
 			  .stream = -1,
 			  .preopen = -1,
 			  .filetype = FT_SOCK_STREAM,
-			  .flags = (uint16_t)(c->a[1] & FDF_NONBLOCK),
-			  .rights = f->rights };
+			  .flags = (uint16_t)c->a[1],
+			  .rights = f->inherit };
 	uint32_t at;
 	int64_t s;
 	enum werr e;
 
-	if (f->kind != FD_SOCK)
-		return WE_NOTSOCK;
+	if ((c->a[1] & ~(uint64_t)FDF_NONBLOCK) != 0)
+		return WE_INVAL;
 	if (fds_full(&c->w->fds))
-		return WE_NFILE;
+		return WE_MFILE;
+	if (vm_caller_mem(c->vm, c->a[2], 4) == NULL)
+		return WE_FAULT;
 	e = wait_ready(c, f, POLLIN);
 	if (e != WE_OK)
 		return e;

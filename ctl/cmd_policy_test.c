@@ -75,10 +75,10 @@ static int test_case(void *arg, const struct judged_case *c)
 }
 
 /* Without a call nothing was tested: that is no success. */
-static int finish(const struct asking *k, const char *what, struct err *e)
+static int finish(const struct asking *k, int r, const char *what, struct err *e)
 {
-	if (e->code != 0)
-		return e->code;
+	if (e->code != 0 || r != 0)
+		return e->code != 0 ? e->code : r;
 	if (k->asked == 0)
 		return err_set(e, ERR_USAGE, "the table %s has no calls", k->table);
 	printf("%u calls, %u %s\n", k->asked, k->differ, what);
@@ -94,8 +94,8 @@ int cmd_policy_test(struct ctl *ctl, int argc, char **argv, struct err *e)
 		return r < 0 ? r : 0;
 	k.table = argv[1];
 	if (judged_open(argv[0], &k.a, e) == 0)
-		(void)judged_table(k.table, test_case, &k, e);
-	r = finish(&k, "not as expected", e);
+		r = judged_table(k.table, test_case, &k, e);
+	r = finish(&k, r, "not as expected", e);
 	judged_done(&k.a);
 	return r;
 }
@@ -143,8 +143,8 @@ int cmd_policy_diff(struct ctl *ctl, int argc, char **argv, struct err *e)
 	}
 	k.table = o.over;
 	if (judged_open(argv[0], &k.a, e) == 0 && judged_open(argv[1], &k.b, e) == 0)
-		(void)judged_table(k.table, diff_case, &k, e);
-	r = finish(&k, "differ", e);
+		r = judged_table(k.table, diff_case, &k, e);
+	r = finish(&k, r, "differ", e);
 	judged_done(&k.a);
 	judged_done(&k.b);
 	return r;

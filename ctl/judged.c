@@ -127,7 +127,7 @@ static bool take_verdict(const char *word, struct judged_case *c)
 static int read_case(char *line, struct judged_case *c, struct err *e)
 {
 	const char *words[CASE_WORDS + 1];
-	size_t n, skip;
+	size_t n = 0, skip;
 
 	if (cut(line, words, ARRAY_LEN(words), &n, e) < 0 || n == 0)
 		return e->code;

@@ -48,6 +48,7 @@ path_open /in/a.png write          | deny (notcapable): the mount /in (line 6) i
 path_open /etc/passwd              | deny (notcapable): no mount has /etc/passwd
 path_open /workshop                | deny (notcapable): no mount has /workshop
 path_rename /work/a /work/b        | deny (acces) by rule "git" (p.json:8)
+path_rename /work/a,b}c /work/d\\*e | deny (acces) by rule "git" (p.json:8)
 path_rename /tmp/a /tmp/b          | allow, recorded by rule "watch" (p.json:11)
 path_rename /tmp/a /work/b/.git    | deny (acces) by rule "git" (p.json:8)
 path_link /tmp/a /work/b           | deny (xdev): /tmp and /work are two mounts
@@ -167,6 +168,14 @@ class Tools(unittest.TestCase):
         asm = self.good('compile', 'p.json', '--emit=asm')
         for rule, line in (('git', 8), ('full', 9), ('trial', 10), ('watch', 11), ('files', 12), ('boom', 13)):
             self.assertIn(f'; rule "{rule}", line {line}\n', asm)
+        ids, named, told = [r['id'] for r in json.loads(POLICY)['rules']], None, 0
+        for line in asm.splitlines():
+            if m := re.search(r'; rule "(\w+)"', line):
+                named = m.group(1)
+            if (m := re.match(r'\tlddw r[07], 0x(\w+)', line)) and int(m.group(1), 16) >> 32 < len(ids):
+                self.assertEqual(named, ids[int(m.group(1), 16) >> 32], line)
+                told += 1
+        self.assertGreater(told, 20)
         part = re.search(r'^; .*random_get$\n(.*?)(?=^;|\Z)', asm, re.M | re.S).group(1)
         self.assertEqual(re.findall(r'rule "(\w+)"', part), ['boom'])
 

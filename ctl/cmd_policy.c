@@ -1,4 +1,4 @@
-/* policy check and minimal: no daemon is asked. */
+/* policy check, fmt, minimal and schema: no daemon is asked. */
 #include "ctl/ctl.h"
 #include "wasmd/policy.h"
 
@@ -76,6 +76,42 @@ int cmd_policy_check(struct ctl *ctl, int argc, char **argv, struct err *e)
 			text_tell("  hint: ", mine.hint, TEXT_LINE);
 	}
 	return bad;
+}
+
+static int format(const char *file, struct err *e)
+{
+	CLEANUP(free_p) char *text = NULL, *out = NULL;
+	size_t len;
+
+	if (policy_from_file(file, &text, &len, e) != 0 || policy_format(text, len, &out, e) != 0)
+		return e->code;
+	(void)fputs(out, stdout);
+	return 0;
+}
+
+int cmd_policy_fmt(struct ctl *ctl, int argc, char **argv, struct err *e)
+{
+	int n, r = ctl_options(ctl, NULL, argc, argv, &argv, &n, e);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return format(argv[0], e);
+}
+
+/* docs/policy.schema.json, as it stood when this was built. */
+static const char schema[] = {
+#include "schema.inc"
+	, '\0'
+};
+
+int cmd_policy_schema(struct ctl *ctl, int argc, char **argv, struct err *e)
+{
+	int n, r = ctl_options(ctl, NULL, argc, argv, &argv, &n, e);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	(void)fputs(schema, stdout);
+	return 0;
 }
 
 int cmd_policy_minimal(struct ctl *ctl, int argc, char **argv, struct err *e)

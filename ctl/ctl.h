@@ -44,7 +44,7 @@ extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt opts_none[], opts_common[], opts_run[], opts_create[], opts_start[],
 	opts_stop[], opts_ps[], opts_stats[], opts_logs[], opts_rm[], opts_prune[], opts_load[],
-	opts_events[], opts_attach[];
+	opts_events[], opts_attach[], opts_compile[], opts_explain[], opts_diff[];
 
 #define CTL_TIMEOUT_MS 30000u /* for an answer, unless --request-timeout says */
 

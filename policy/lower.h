@@ -28,9 +28,17 @@ uint32_t gate_static_sets(enum gate_op op);
 /* Do its sets depend on what is asked? */
 bool gate_sets_vary(enum gate_op op);
 
+/* Where the code of which operations begins, bit per enum gate_op. */
+struct gate_part {
+	size_t at;
+	uint64_t ops;
+};
+
 struct gate_lowered {
 	VEC(struct insn) code; /* with glob numbers = rule numbers among rules with paths */
-	uint64_t refused;      /* operations no argument can make allowed */
+	VEC(uint32_t) rules;   /* per instruction: the rule it comes from, or POLICY_NO_RULE */
+	VEC(struct gate_part) parts;
+	uint64_t refused; /* operations no argument can make allowed */
 	bool paths;
 };
 

@@ -69,6 +69,7 @@ struct lower {
 	const struct policy *p;
 	struct gate_lowered *out;
 	enum gate_op op;
+	uint32_t rule;			  /* that is lowered, or POLICY_NO_RULE */
 	bool recorders;			  /* r7 may hold something */
 	uint32_t globs[LIM_POLICY_RULES]; /* rule -> glob number */
 	VEC(struct hit) hits;
@@ -85,6 +86,7 @@ struct exits {
 static void emit(struct lower *l, uint8_t op, unsigned dst, unsigned src, int off, int32_t imm)
 {
 	struct insn *in;
+	uint32_t *rule;
 
 	if (l->e->code != 0)
 		return;
@@ -94,10 +96,12 @@ static void emit(struct lower *l, uint8_t op, unsigned dst, unsigned src, int of
 		return;
 	}
 	in = VEC_PUSH(&l->out->code);
-	if (in == NULL) {
+	rule = VEC_PUSH(&l->out->rules);
+	if (in == NULL || rule == NULL) {
 		(void)err_nomem(l->e);
 		return;
 	}
+	*rule = l->rule;
 	*in = (struct insn){ op, (uint8_t)(dst & 15), (uint8_t)(src & 15), (int16_t)off, imm };
 }
 
@@ -300,9 +304,11 @@ static void emit_hits(struct lower *l)
 	for (size_t i = 0; l->e->code == 0 && i < l->hits.len; i++) {
 		struct exits here = { .at = { l->hits.at[i].at }, .n = 1 };
 
+		l->rule = (uint32_t)(l->hits.at[i].v >> 32);
 		land(l, &here);
 		emit_return(l, l->hits.at[i].v);
 	}
+	l->rule = POLICY_NO_RULE;
 	l->hits.len = 0;
 }
 
@@ -385,8 +391,10 @@ static void lower_op(struct lower *l, enum gate_op op)
 	l->op = op;
 	lower_prologue(l);
 	for (size_t i = 0; l->e->code == 0 && !ended && i < l->p->n_rules; i++) {
+		l->rule = (uint32_t)i;
 		if (concerns(&l->p->rules[i], op))
 			ended = lower_rule(l, &l->p->rules[i]);
+		l->rule = POLICY_NO_RULE;
 		if (!ended)
 			keep_near(l);
 	}
@@ -484,10 +492,35 @@ static void emit_search(struct lower *l, struct layout *y, size_t lo, size_t hi)
 	emit_search(l, y, mid, hi);
 }
 
+/* The operations that run the code of @class. */
+static uint64_t class_ops(const struct layout *y, size_t class)
+{
+	uint64_t ops = 0;
+
+	for (size_t i = 0; i < y->n_spans; i++) {
+		unsigned end = i + 1 < y->n_spans ? y->spans[i + 1].from : GATE_OP_COUNT;
+
+		for (unsigned op = y->spans[i].from; y->spans[i].class == class && op < end; op++)
+			ops |= UINT64_C(1) << op;
+	}
+	return ops;
+}
+
+static void begin_part(struct lower *l, const struct layout *y, size_t class)
+{
+	struct gate_part *part = VEC_PUSH(&l->out->parts);
+
+	if (part == NULL)
+		(void)err_nomem(l->e);
+	else
+		*part = (struct gate_part){ l->out->code.len, class_ops(y, class) };
+}
+
 static void emit_classes(struct lower *l, struct layout *y)
 {
 	for (size_t i = 0; l->e->code == 0 && i < y->n_classes; i++) {
 		y->classes[i].start = l->out->code.len;
+		begin_part(l, y, i);
 		lower_op(l, y->classes[i].op);
 	}
 	for (size_t i = 0; l->e->code == 0 && i < y->n_spans; i++)
@@ -513,6 +546,7 @@ int lower_gate(const struct policy *p, struct gate_lowered *ret, struct err *e)
 		return err_nomem(e);
 	l->p = p;
 	l->out = ret;
+	l->rule = POLICY_NO_RULE;
 	l->e = e;
 	number_globs(l);
 	lay_out(p, &y);
@@ -529,4 +563,6 @@ int lower_gate(const struct policy *p, struct gate_lowered *ret, struct err *e)
 void gate_lowered_done(struct gate_lowered *g)
 {
 	VEC_DONE(&g->code);
+	VEC_DONE(&g->rules);
+	VEC_DONE(&g->parts);
 }

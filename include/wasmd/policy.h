@@ -46,6 +46,14 @@ struct policy_limits {
 	uint64_t host_calls;
 };
 
+/* Limits that the worker's rlimits keep too: RLIMIT(field, RLIMIT_ name). The
+ * worker sets them; tests/e2e holds this list against a running one. */
+#define POLICY_RLIMITS(RLIMIT) \
+	RLIMIT(memory, DATA)   \
+	RLIMIT(cpu_ns, CPU)    \
+	RLIMIT(fds, NOFILE)    \
+	RLIMIT(disk, FSIZE)
+
 struct policy_mount {
 	const char *host;  /* absolute host path; NULL for a tmpfs */
 	uint64_t tmpfs;	   /* bytes, when host is NULL */
@@ -159,6 +167,92 @@ struct policy_verdict policy_judge(const struct policy_judge *j, const struct ga
  * JSON to paste: "put {...} before rule "no-secrets" (line 14)". */
 void policy_explain(const struct policy *p, uint32_t rule, const char *call, const char *path,
 		    char *buf, size_t size);
+
+/* A call as people write it, read into the request that a guest's call would
+ * be: `path_open /in/a.txt write create`, `fd_write stdout`, `clock_time_get`. */
+struct policy_call {
+	struct gate_req req; /* its paths are the words */
+	const char *name;
+	bool dir; /* it is about a directory */
+};
+
+/* ERR_USAGE, with the nearest name. */
+MUST_CHECK int policy_call_read(const char *const *words, size_t n, struct policy_call *ret,
+				struct err *e);
+
+/* The name of an error that a denial can have, or ERR_USAGE with the nearest. */
+MUST_CHECK int policy_check_error(const char *name, struct err *e);
+
+enum policy_by { POLICY_BY_GRANT, POLICY_BY_RULE, POLICY_BY_DEFAULT };
+
+struct policy_answer {
+	enum policy_verdict_kind verdict;
+	const char *error; /* what the guest gets, when denied: "acces" */
+	enum policy_by by;
+	uint32_t rule;	  /* that the gate named, or POLICY_NO_RULE */
+	bool ruled_out;	  /* the gate denies it, whatever is granted */
+	bool recorded;	  /* goes to the audit */
+	bool complained;  /* would have been denied */
+	char why[320];	  /* POLICY_BY_GRANT: what is not granted */
+	char change[640]; /* what would be, beside a rule */
+};
+
+/* Judges @c by what @p grants, and by the program that enforces its rules. */
+void policy_answer(const struct policy *p, const struct policy_judge *j,
+		   const struct policy_call *c, struct policy_answer *ret);
+
+/* The smallest change that turns the answer round, as a sentence. */
+void policy_flip(const struct policy *p, const struct policy_call *c, const struct policy_answer *a,
+		 char *buf, size_t size);
+
+/* ---- looking at it -------------------------------------------------------- */
+
+/* The gate's program: eBPF in its wire form, as text that assembles to the
+ * same bytes, and how many instructions it runs at most, as proved. */
+struct policy_program {
+	void *code;
+	size_t len; /* bytes */
+	char *text;
+	uint64_t worst;
+};
+
+MUST_CHECK int policy_program(const struct policy *p, struct policy_program *ret, struct err *e);
+void policy_program_done(struct policy_program *g);
+
+/* What keeps a part of a policy: the worker's own code and its gate, which an
+ * attacker inside it has passed, and the kernel's fences, which he has not. */
+#define POLICY_HOLDERS(H)          \
+	H(WORKER, "worker", 1)     \
+	H(GATE, "gate", 2)         \
+	H(MOUNTS, "mounts", 4)     \
+	H(LANDLOCK, "Landlock", 8) \
+	H(SECCOMP, "seccomp", 16)  \
+	H(RLIMITS, "rlimits", 32)
+
+enum policy_holder {
+#define H(id, text, bit) POLICY_HELD_##id = (bit),
+	POLICY_HOLDERS(H)
+#undef H
+};
+
+#define POLICY_HELD_TEXT 512
+
+struct policy_held {
+	char what[160]; /* "rule no-secrets", "mount /in: ro" */
+	uint32_t line;	/* or 0 */
+	unsigned by;	/* enum policy_holder bits; 0: without it nothing changes */
+	char why[POLICY_HELD_TEXT];
+};
+
+typedef void policy_held_fn(void *arg, const struct policy_held *h);
+
+/* Calls @fn for each grant, limit and rule of @p. @base as policy_compile. */
+MUST_CHECK int policy_fences(const struct policy *p, const char *const *base, policy_held_fn *fn,
+			     void *arg, struct err *e);
+
+/* The same document in canonical form: keys in the schema's order. *ret is to
+ * be freed. ERR_POLICY as policy_parse. */
+MUST_CHECK int policy_format(const char *text, size_t len, char **ret, struct err *e);
 
 /* The name nearest to @name among @names (@n of them), or NULL when none is
  * near: for "did you mean". */

@@ -25,7 +25,7 @@ MAY = {
     'daemon/front':  'base gate api policy daemon/ daemon/front/ daemon/locked/self.h',
     'daemon/priv':   'base api policy daemon/ daemon/priv/ daemon/locked/',
     'daemon/locked': 'base gate api vm wasi policy daemon/ daemon/locked/',
-    'ctl':           'base gate api policy client ctl/',
+    'ctl':           'base gate api policy client ctl/ daemon/syscalls.def',
 }
 
 # Where the two worlds meet: nobody else includes both.

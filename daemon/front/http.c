@@ -19,8 +19,8 @@
 #include "daemon/front/tenant.h"
 
 /* Memory of one connection: a head, or a piece of a body. The library clears it
- * for each request: 128 KiB would be a third of what a short one costs. */
-#define HEAD_BYTES	 (32u << 10)
+ * for each request, so more makes short ones slow; less makes uploads slow. */
+#define HEAD_BYTES	 (64u << 10)
 #define IDLE_SECONDS	 60u   /* a connection that says nothing is closed */
 #define IGNORED_BODY	 4096u /* where a route takes none */
 #define STREAM_BLOCK	 (64u << 10)

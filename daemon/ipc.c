@@ -46,7 +46,8 @@ int ipc_pair(int ret[2], bool nonblock)
 	return socketpair(AF_UNIX, type, 0, ret) < 0 ? -errno : 0;
 }
 
-int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds, size_t n_fds)
+static int send_with(int flags, int fd, enum ipc_type type, const void *body, const int *fds,
+		     size_t n_fds)
 {
 	struct ipc_rule rule = ipc_rule(type);
 	uint32_t head = type;
@@ -67,9 +68,19 @@ int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds, size_
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
 	do
-		n = sendmsg(fd, &mh, MSG_NOSIGNAL);
+		n = sendmsg(fd, &mh, flags | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+int ipc_send(int fd, enum ipc_type type, const void *body, const int *fds, size_t n_fds)
+{
+	return send_with(0, fd, type, body, fds, n_fds);
+}
+
+int ipc_try_send(int fd, enum ipc_type type, const void *body, const int *fds, size_t n_fds)
+{
+	return send_with(MSG_DONTWAIT, fd, type, body, fds, n_fds);
 }
 
 /* Takes over every descriptor that came along, so that none can leak. */
@@ -91,7 +102,7 @@ static void take_fds(struct msghdr *mh, struct ipc_msg *m)
 	}
 }
 
-int ipc_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
+static int recv_with(int flags, int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
 {
 	union ipc_control ctl;
 	struct iovec iov[2] = { { &m->type, sizeof(m->type) }, { &m->body, sizeof(m->body) } };
@@ -105,7 +116,7 @@ int ipc_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
 	m->n_fds = 0;
 	m->type = 0;
 	do
-		n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, &mh, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
@@ -119,6 +130,16 @@ int ipc_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
 		return 1;
 	ipc_msg_done(m);
 	return -EPROTO;
+}
+
+int ipc_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
+{
+	return recv_with(0, fd, me, peer, m);
+}
+
+int ipc_try_recv(int fd, enum ipc_end me, enum ipc_end peer, struct ipc_msg *m)
+{
+	return recv_with(MSG_DONTWAIT, fd, me, peer, m);
 }
 
 void ipc_msg_done(struct ipc_msg *m)

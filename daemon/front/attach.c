@@ -220,7 +220,7 @@ static bool take_head(struct attach *a)
 	if (h[0] != FRAME_STDIN || h[1] != 0 || h[2] != 0 || h[3] != 0)
 		return false;
 	if (a->left == 0 && l != NULL)
-		fd_clear(&l->stdin_fd);
+		live_eof(l);
 	return true;
 }
 

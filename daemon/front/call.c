@@ -2,6 +2,7 @@
 #include "daemon/front/call.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/front/channel.h"
 
@@ -9,14 +10,19 @@ struct calls {
 	struct live *live;
 	struct channel *channel;
 	struct call_wait *first, **last;
-	size_t n; /* sent and not answered, dropped ones included */
-	uint64_t last_id;
+	size_t n;		    /* sent and not answered, dropped ones included */
+	uint64_t last_id, first_id; /* ids before the first are an earlier front's */
+	size_t n_stale;		    /* answers to that one that may still come */
 };
 
 static int on_done(struct calls *c, const struct msg_call_done *m)
 {
 	struct call_wait *w = c->first;
 
+	if (m->id < c->first_id && c->n_stale > 0) {
+		c->n_stale--;
+		return 0;
+	}
 	if (c->n == 0 || m->n_results > CALL_VALUES || !ipc_str_ok(m->message, sizeof(m->message)))
 		return -1;
 	c->n--;
@@ -48,25 +54,63 @@ static void on_gone(void *arg, const char *why)
 
 static const struct channel_ops call_ops = { on_message, on_gone };
 
-int calls_open(struct live *l, struct err *e)
+/* Takes @fd. */
+static int calls_over(struct live *l, int fd, struct err *e)
 {
 	struct calls *c = calloc(1, sizeof(*c));
-	int ends[2];
 
-	if (c == NULL || ipc_pair(ends, false) < 0) {
-		free(c);
+	if (c == NULL) {
+		(void)close(fd);
 		return err_nomem(e);
 	}
 	c->live = l;
 	c->last = &c->first;
-	if (channel_new(l->front->loop, ends[0], IPC_WORKER, &call_ops, c, &c->channel) < 0) {
-		(void)close(ends[1]);
+	if (channel_new(l->front->loop, fd, IPC_WORKER, &call_ops, c, &c->channel) < 0) {
 		free(c);
 		return err_nomem(e);
 	}
 	l->calls = c;
+	return 0;
+}
+
+int calls_open(struct live *l, struct err *e)
+{
+	int ends[2];
+
+	if (ipc_pair(ends, false) < 0)
+		return err_nomem(e);
+	if (calls_over(l, ends[0], e) < 0) {
+		(void)close(ends[1]);
+		return e->code;
+	}
 	l->call_fd = ends[1];
 	return 0;
+}
+
+static int option(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+}
+
+int calls_adopt(struct live *l, int fd, struct err *e)
+{
+	if (option(fd, SO_DOMAIN) != AF_UNIX || option(fd, SO_TYPE) != SOCK_SEQPACKET) {
+		(void)close(fd);
+		return err_set(e, ERR_PEER, "the call channel is none");
+	}
+	if (calls_over(l, fd, e) < 0)
+		return e->code;
+	l->calls->first_id = l->calls->last_id = now_mono(); /* above all before */
+	l->calls->n_stale = CALLS_MAX;
+	return 0;
+}
+
+int calls_fd(const struct calls *c)
+{
+	return channel_fd(c->channel);
 }
 
 struct calls *calls_free(struct calls *c)

@@ -13,6 +13,9 @@ struct calls;
 
 /* Before the start: the worker's end is in l->call_fd. */
 MUST_CHECK int calls_open(struct live *l, struct err *e);
+/* The front's end that an earlier front had; takes @fd. ERR_PEER: it is none. */
+MUST_CHECK int calls_adopt(struct live *l, int fd, struct err *e);
+int calls_fd(const struct calls *c);
 /* Who waits is told that the instance has ended. */
 struct calls *calls_free(struct calls *c);
 

@@ -65,7 +65,7 @@ int channel_send(struct channel *c, enum ipc_type type, const void *body, size_t
 	int r = -EAGAIN;
 
 	if (c->first == NULL)
-		r = ipc_send(c->fd, type, body, fds, n_fds);
+		r = ipc_try_send(c->fd, type, body, fds, n_fds);
 	return r == -EAGAIN ? queue_push(c, type, body, body_len, fds, n_fds) : r;
 }
 
@@ -74,7 +74,7 @@ static int queue_flush(struct channel *c)
 {
 	while (c->first != NULL) {
 		struct queued *q = c->first;
-		int r = ipc_send(c->fd, q->type, &q->body, q->fds, q->n_fds);
+		int r = ipc_try_send(c->fd, q->type, &q->body, q->fds, q->n_fds);
 
 		if (r < 0)
 			return r == -EAGAIN ? 0 : r;
@@ -92,7 +92,7 @@ static int receive_batch(struct channel *c)
 {
 	for (int i = 0; i < CHANNEL_BATCH && !c->doomed; i++) {
 		struct ipc_msg m;
-		int r = ipc_recv(c->fd, IPC_FRONT, c->peer, &m);
+		int r = ipc_try_recv(c->fd, IPC_FRONT, c->peer, &m);
 
 		if (r <= 0)
 			return r;
@@ -142,6 +142,11 @@ int channel_new(sd_event *loop, int fd, enum ipc_end peer, const struct channel_
 	c->last = &c->first;
 	*ret = c;
 	return 0;
+}
+
+int channel_fd(const struct channel *c)
+{
+	return c->fd;
 }
 
 struct channel *channel_free(struct channel *c)

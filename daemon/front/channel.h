@@ -20,6 +20,7 @@ struct channel_ops {
 MUST_CHECK int channel_new(sd_event *loop, int fd, enum ipc_end peer, const struct channel_ops *ops,
 			   void *arg, struct channel **ret);
 struct channel *channel_free(struct channel *c);
+int channel_fd(const struct channel *c);
 
 /* @fds are borrowed. 0, or -errno when it can't even be queued. */
 MUST_CHECK int channel_send(struct channel *c, enum ipc_type type, const void *body,

@@ -112,6 +112,14 @@ static bool begin_end(struct live *l, enum cause cause)
 	return true;
 }
 
+void live_eof(struct live *l)
+{
+	if (l->stdin_fd < 0)
+		return;
+	fd_clear(&l->stdin_fd);
+	send_kill(l, ZYG_EOF, CAUSE_NONE);
+}
+
 static int on_grace(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct live *l = arg;
@@ -244,6 +252,15 @@ int live_started(struct zygote *z, const struct msg_zyg_started *m)
 	return 0;
 }
 
+/* One that it told of and that was not taken over. */
+static int stranger_ended(struct zygote *z)
+{
+	if (z->strangers == 0)
+		return -1;
+	z->strangers--;
+	return 0;
+}
+
 int live_exited(struct zygote *z, const struct msg_zyg_exited *m)
 {
 	struct live *l = live_of(z, m->seq);
@@ -251,7 +268,8 @@ int live_exited(struct zygote *z, const struct msg_zyg_exited *m)
 	enum cause cause;
 
 	if (l == NULL)
-		return -1;
+		return stranger_ended(z);
+	l->ended = m->finished < INT64_MAX ? (int64_t)m->finished : 0;
 	(void)live_drain(l, true);
 	slot_report(&l->slot, &r);
 	cause = judge(l, &r, m);
@@ -272,15 +290,34 @@ void live_lost(struct live *l)
 	live_finish(l, l->ending != CAUSE_NONE ? l->ending : CAUSE_LOST, NULL);
 }
 
+/* Between its start and now, whatever its zygote says. */
+static int64_t end_time(const struct live *l)
+{
+	int64_t now = now_real();
+
+	return l->ended >= l->inst->out->started && l->ended != 0 && l->ended < now ? l->ended
+										    : now;
+}
+
+/* Its end is on record: the zygote need not keep it any longer. */
+static void forget_end(struct zygote *z, const struct live *l)
+{
+	const struct msg_zyg_forget m = { .seq = l->seq };
+
+	if (z != NULL && l->seq != 0 && l->inst->kept)
+		(void)!zygote_send(z, IPC_zyg_forget, &m, sizeof(m), NULL, 0);
+}
+
 void live_finish(struct live *l, enum cause cause, const struct err *e)
 {
 	struct front *f = l->front;
 	struct instance *i = l->inst;
+	struct zygote *z = l->zyg;
 
 	if (l->zyg != NULL)
 		zygote_detach(l->zyg, l);
 	i->out->cause = cause;
-	i->out->finished = now_real();
+	i->out->finished = end_time(l);
 	if (e != NULL && i->out->message == NULL)
 		i->out->message = text_escape(e->msg, strlen(e->msg));
 	i->pid = 0;
@@ -288,6 +325,7 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	audit_flush(f->audit);
 	if (i->kept && !i->forget)
 		record_save_ended(f, i);
+	forget_end(z, l);
 	instance_enter(f->instances, i, INST_EXITED, e);
 	i->live = NULL;
 	live_free(l);

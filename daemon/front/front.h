@@ -36,6 +36,7 @@ struct front {
 	struct msg_priv_fences fences;
 	bool fences_known;
 	bool ending;	   /* nothing new is begun */
+	bool end_all;	   /* what runs shall not outlive us */
 	uint64_t last_seq; /* of the numbers that instances have with zygotes */
 };
 

@@ -706,7 +706,7 @@ static void quiet(void *cls, const char *fmt, va_list ap)
 	/* What the library says of clients is theirs to make up. */
 }
 
-static int add_sources(struct http *h, struct err *e)
+int http_serve(struct http *h, struct err *e)
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	sd_event *loop = h->front->loop;
@@ -734,7 +734,7 @@ int http_new(struct front *f, int listen_fd, struct http **ret, struct err *e)
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, h, MHD_OPTION_END);
-	if (h->mhd == NULL || add_sources(h, e) < 0) {
+	if (h->mhd == NULL) {
 		(void)http_free(h);
 		return err_set(e, ERR_IO, "the HTTP server does not start");
 	}

@@ -15,7 +15,9 @@
 struct http;
 
 /* Takes the listening socket. */
+/* Serves nobody until http_serve. */
 MUST_CHECK int http_new(struct front *f, int listen_fd, struct http **ret, struct err *e);
+MUST_CHECK int http_serve(struct http *h, struct err *e);
 /* No new connections; those that wait are told that the daemon ends. */
 void http_quiesce(struct http *h);
 struct http *http_free(struct http *h);

@@ -319,6 +319,7 @@ int instance_restore(struct instances *t, const struct instance *from, struct in
 		return err_nomem(e);
 	*i = *from;
 	i->next = i->prev = i->next_id = i->next_name = NULL;
+	t->n_live += (i->state & INST_LIVE) != 0;
 	table_add(t, i);
 	*ret = i;
 	return 0;

@@ -1,6 +1,7 @@
 /* Bringing an instance up: see live.h. */
 #include "daemon/front/live.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -11,13 +12,13 @@
 #include "daemon/task.h"
 
 #define FDS_FIXED 4u /* image, task, slot, doorbell */
-_Static_assert(FDS_FIXED + 3 + LIM_PREOPENS + 1 <= IPC_MAX_FDS, "one message carries a start");
+_Static_assert(FDS_FIXED + 3 + LIM_PREOPENS + 3 <= IPC_MAX_FDS, "one message carries a start");
 
 /* ---- making and freeing ------------------------------------------------- */
 
 static void on_zygote(struct zyg_wait *w, struct zygote *z, const struct err *e);
 
-static struct live *live_new(struct front *f, struct instance *i)
+struct live *live_new(struct front *f, struct instance *i)
 {
 	struct live *l = calloc(1, sizeof(*l));
 
@@ -112,7 +113,34 @@ static int write_task(struct live *l, int *ret, struct err *e)
 	return e->code;
 }
 
-static size_t gather_fds(const struct live *l, int task, int fds[IPC_MAX_FDS])
+/* What it is to its zygote. On record it goes on when we don't. */
+static uint64_t start_flags(const struct live *l)
+{
+	uint64_t flags = l->call_fd >= 0 ? START_CALL : 0;
+
+	if (l->inst->kept)
+		flags |= START_KEPT;
+	if (l->client)
+		flags |= START_CLIENT;
+	if (l->inst->kept && l->stdin_fd >= 0)
+		flags |= START_STDIN;
+	return flags;
+}
+
+/* The zygote's own way to the guest's pipe: by ours it could make us wait. */
+static int again_stdin(const struct live *l, struct err *e)
+{
+	char path[40];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", l->stdin_fd);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		(void)err_set(e, ERR_IO, "the pipe to standard input: %s", strerror(errno));
+	return fd;
+}
+
+static size_t gather_fds(const struct live *l, int task, int input, int fds[IPC_MAX_FDS])
 {
 	size_t n = 0;
 
@@ -127,6 +155,10 @@ static size_t gather_fds(const struct live *l, int task, int fds[IPC_MAX_FDS])
 		fds[n++] = l->mounts[m].fd;
 	if (l->call_fd >= 0)
 		fds[n++] = l->call_fd;
+	if (l->call_fd >= 0 && l->inst->kept)
+		fds[n++] = calls_fd(l->calls);
+	if (input >= 0)
+		fds[n++] = input;
 	return n;
 }
 
@@ -135,6 +167,7 @@ static int send_start(struct live *l, struct err *e)
 {
 	const struct policy_limits *lim = &l->policy->doc->limits;
 	CLEANUP(close_p) int task = -1;
+	CLEANUP(close_p) int input = -1;
 	int fds[IPC_MAX_FDS];
 	size_t n_fds;
 	struct msg_zyg_start m = {
@@ -142,16 +175,19 @@ static int send_start(struct live *l, struct err *e)
 		.generation = l->inst->generation,
 		.wall_ns = lim->wall_ns,
 		.cpu_ns = lim->cpu_ns,
-		.flags = l->call_fd >= 0 ? START_CALL : 0,
+		.flags = start_flags(l),
 		.n_mounts = (uint8_t)l->n_mounts,
 		.degraded = l->front->fences.degraded,
 	};
 
 	if (slot_make(&l->slot, e) < 0 || write_task(l, &task, e) < 0)
 		return e->code;
+	if ((m.flags & START_STDIN) != 0 && (input = again_stdin(l, e)) < 0)
+		return e->code;
 	m.seq = l->seq = ++l->front->last_seq;
 	memcpy(m.stream, l->stream, sizeof(m.stream));
-	n_fds = gather_fds(l, task, fds);
+	memcpy(m.id, l->inst->id, sizeof(l->inst->id));
+	n_fds = gather_fds(l, task, input, fds);
 	if (zygote_send(l->zyg, IPC_zyg_start, &m, sizeof(m), fds, n_fds) < 0)
 		return err_set(e, ERR_PEER, "the process of this module does not answer");
 	drop_descriptors(l);
@@ -284,6 +320,7 @@ static int prepare(struct live *l, struct launch *how, struct err *e)
 	const struct spec *s = &l->inst->spec;
 	struct zygote *z = NULL;
 
+	l->client = !how->log;
 	for (int i = 0; i < 3; i++) {
 		l->stream[i] = how->stream[i];
 		l->stream_fd[i] = how->fd[i];

@@ -38,6 +38,8 @@ struct live {
 	struct audit_repeat *repeat; /* of audit.c */
 	enum cause ending;	     /* why we asked it to end */
 	bool broken;		     /* its rings told lies: not read any more */
+	bool client;		     /* it ends with whoever started it */
+	int64_t ended;		     /* when, by its zygote's word; 0: now */
 	sd_event_source *grace;
 	uint64_t asked_ns;
 };
@@ -80,6 +82,14 @@ bool live_drain(struct live *l, bool last);
 
 /* Who held its output up does not any more. */
 void live_go_on(struct live *l);
+
+/* Nobody writes to its standard input any more. */
+void live_eof(struct live *l);
+
+/* Of adopt.c: @m is a zyg_kept; what is used of its descriptors is taken. One that
+ * stands on no record of ours, or did not run, is ended. Negative: no zygote says this. */
+MUST_CHECK int live_adopt(struct zygote *z, struct ipc_msg *m);
+struct live *live_new(struct front *f, struct instance *i);
 
 /* What zygotes say; negative: it can't be true. */
 MUST_CHECK int live_started(struct zygote *z, const struct msg_zyg_started *m);

@@ -43,6 +43,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 	struct front *f = arg;
 
 	f->ending = true;
+	f->end_all = si->ssi_signo == SIGINT;
 	(void)sd_event_exit(f->loop, 0);
 	return 0;
 }
@@ -100,6 +101,17 @@ static int open_records(struct front *f, struct err *e)
 	return audit_open(path, &f->audit, e);
 }
 
+/* What outlived the last front comes first: clients see it as it is. Bounded by
+ * the time that zygotes have to tell. */
+static int take_over(struct front *f, struct err *e)
+{
+	while (!privchan_told(f->priv) || !zygotes_told(f->zygotes))
+		if (sd_event_run(f->loop, UINT64_MAX) < 0 || f->ending)
+			return err_set(e, ERR_BUSY, "ended while it started");
+	records_settle(f);
+	return 0;
+}
+
 static int set_up(struct front *f, struct http **http, struct err *e)
 {
 	raise_nofile();
@@ -110,8 +122,21 @@ static int set_up(struct front *f, struct http **http, struct err *e)
 	    events_new(f, e) < 0 || records_load(f, e) < 0 || privchan_new(f, FD_PRIV, e) < 0 ||
 	    http_new(f, FD_LISTEN, http, e) < 0)
 		return e->code;
+	if (confine_self(ROLE_FRONT, e) < 0 || take_over(f, e) < 0 || http_serve(*http, e) < 0)
+		return e->code;
 	(void)sd_notify(0, "READY=1");
-	return confine_self(ROLE_FRONT, e);
+	priv_serving(f->priv);
+	return 0;
+}
+
+/* What runs goes on, and so nobody who waits for it is told anything: they ask
+ * the next front. */
+_Noreturn static void leave(struct front *f, int status)
+{
+	zygotes_leave(f->zygotes);
+	(void)audit_close(f->audit);
+	(void)store_close(f->store);
+	_exit(status);
 }
 
 /* Instances end before what they report to. */
@@ -148,6 +173,8 @@ int main(int argc, char **argv)
 		front_log("%s", e.msg);
 	else
 		status = sd_event_loop(f.loop) != 0;
+	if (!f.end_all)
+		leave(&f, status);
 	tear_down(&f, http);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/front/channel.h"
+#include "daemon/front/zygotes.h"
 
 struct priv_call {
 	struct priv_call *next;
@@ -18,6 +19,7 @@ struct privchan {
 	struct channel *channel;
 	struct priv_call *calls;
 	uint64_t last_req;
+	uint32_t n_found; /* of fences.n_found */
 };
 
 /* The call numbered @req, unlinked, or NULL. */
@@ -66,6 +68,24 @@ static int on_fences(struct privchan *p, const struct msg_priv_fences *m)
 	return 0;
 }
 
+/* Only at the start, as many as it said. */
+static int on_found(struct privchan *p, struct ipc_msg *m)
+{
+	const struct msg_priv_found *found = &m->body.priv_found;
+
+	if (!p->front->fences_known || p->n_found >= p->front->fences.n_found || m->n_fds != 1 ||
+	    !ipc_str_ok(found->tenant, sizeof(found->tenant)))
+		return -1;
+	p->n_found++;
+	zygote_found(p->front, found, fd_take(&m->fds[0]));
+	return 0;
+}
+
+bool privchan_told(const struct privchan *p)
+{
+	return p->front->fences_known && p->n_found == p->front->fences.n_found;
+}
+
 static int on_message(void *arg, struct ipc_msg *m)
 {
 	struct privchan *p = arg;
@@ -79,6 +99,8 @@ static int on_message(void *arg, struct ipc_msg *m)
 		return on_failed(p, &m->body.priv_failed);
 	case IPC_priv_fences:
 		return on_fences(p, &m->body.priv_fences);
+	case IPC_priv_found:
+		return on_found(p, m);
 	default:
 		return -1;
 	}
@@ -186,6 +208,22 @@ int priv_mount(struct privchan *p, const char *tenant, const char *host, uint64_
 		return e->code;
 	*ret = c;
 	return 0;
+}
+
+void priv_end(struct privchan *p, int64_t pid)
+{
+	const struct msg_priv_end m = { .pid = pid };
+
+	if (p != NULL && pid > 0 &&
+	    channel_send(p->channel, IPC_priv_end, &m, sizeof(m), NULL, 0) < 0)
+		front_log("a zygote that is not trusted any more can't be ended");
+}
+
+void priv_serving(struct privchan *p)
+{
+	const struct msg_priv_serving m = { .version = IPC_VERSION };
+
+	(void)!channel_send(p->channel, IPC_priv_serving, &m, sizeof(m), NULL, 0);
 }
 
 void priv_forget(struct priv_call *c)

@@ -14,6 +14,8 @@ typedef void priv_fn(void *arg, int *fd, int64_t pid, const struct err *e);
 
 MUST_CHECK int privchan_new(struct front *f, int fd, struct err *e);
 struct privchan *privchan_free(struct privchan *p);
+/* Priv has said which fences stand and what it has found. */
+bool privchan_told(const struct privchan *p);
 
 /* @client is the connection of who asks, @module a sealed memfd. */
 MUST_CHECK int priv_zygote(struct privchan *p, const char *tenant, const uint8_t *digest,
@@ -23,6 +25,10 @@ MUST_CHECK int priv_zygote(struct privchan *p, const char *tenant, const uint8_t
 MUST_CHECK int priv_mount(struct privchan *p, const char *tenant, const char *host, uint64_t tmpfs,
 			  bool write, int client, priv_fn *done, void *arg, struct priv_call **ret,
 			  struct err *e);
+/* The zygote and its instances are killed, whatever they do. */
+void priv_end(struct privchan *p, int64_t pid);
+/* From now on the front's death is no failed start. */
+void priv_serving(struct privchan *p);
 /* The answer will be dropped, its descriptor closed. NULL is fine. */
 void priv_forget(struct priv_call *c);
 

@@ -65,7 +65,7 @@ void record_drop(struct front *f, const struct instance *i)
 
 struct load {
 	struct front *front;
-	size_t n_lost, n;
+	size_t n;
 };
 
 static uint32_t tenant_index(const struct front *f, const char *name)
@@ -88,12 +88,8 @@ static int load_row(void *arg, const struct store_instance *row)
 	}
 	from.tenant_index = tenant_index(l->front, from.tenant);
 	from.kept = true;
-	if ((from.state & INST_LIVE) != 0) {
-		from.state = INST_EXITED;
-		from.out->cause = CAUSE_LOST;
-		from.out->finished = now_real();
-		l->n_lost++;
-	}
+	if ((from.state & INST_LIVE) != 0)
+		from.state = INST_RUNNING;
 	l->n++;
 	return instance_restore(l->front->instances, &from, &i, &e);
 }
@@ -102,12 +98,22 @@ int records_load(struct front *f, struct err *e)
 {
 	struct load l = { .front = f };
 
-	if (store_instance_each(f->store, load_row, &l, e) < 0)
-		return e->code;
-	if (l.n_lost > 0)
-		front_log("%zu instances were lost when the daemon ended", l.n_lost);
-	for (struct instance *i = instance_first(f->instances); i != NULL; i = i->next)
-		if (i->out->cause == CAUSE_LOST)
-			record_save(f, i);
-	return 0;
+	return store_instance_each(f->store, load_row, &l, e);
+}
+
+void records_settle(struct front *f)
+{
+	size_t n = 0;
+
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = i->next) {
+		if ((i->state & INST_LIVE) == 0 || i->live != NULL)
+			continue;
+		i->out->cause = CAUSE_LOST;
+		i->out->finished = now_real();
+		record_save_ended(f, i);
+		instance_enter(f->instances, i, INST_EXITED, NULL);
+		n++;
+	}
+	if (n > 0)
+		front_log("%zu instances were lost when the daemon ended", n);
 }

@@ -16,7 +16,9 @@ void record_save_ended(struct front *f, const struct instance *i);
 /* Record and log, of one that is not live. */
 void record_drop(struct front *f, const struct instance *i);
 
-/* Fills the table. What ran when the daemon ended is lost, and says so. */
+/* Fills the table. What ran when the last front ended counts as running until
+ * zygotes have told, and is lost, and says so, when none did. */
 MUST_CHECK int records_load(struct front *f, struct err *e);
+void records_settle(struct front *f);
 
 #endif

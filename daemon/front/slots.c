@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 int slot_make(struct slot *ret, struct err *e)
@@ -21,6 +22,27 @@ int slot_make(struct slot *ret, struct err *e)
 	ret->fd = fd_take(&fd);
 	(void)ring_sleep(&ret->audit);
 	(void)ring_sleep(&ret->output);
+	return 0;
+}
+
+int slot_adopt(int fd, struct slot *ret, struct err *e)
+{
+	CLEANUP(close_p) int own = fd;
+	int seals = fcntl(own, F_GET_SEALS);
+	struct stat st;
+	void *map;
+
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(own, &st) < 0 ||
+	    st.st_size != SLOT_BYTES)
+		return err_set(e, ERR_PEER, "the slot is no sealed memfd of %u bytes", SLOT_BYTES);
+	map = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0);
+	if (map == MAP_FAILED)
+		return err_set(e, ERR_NOMEM, "no memory for the rings of an instance");
+	*ret = (struct slot){
+		.fd = -1, .map = map, .audit = slot_audit(map), .output = slot_output(map)
+	};
+	ret->audit.pos = atomic_load(&ret->audit.h->tail);
+	ret->output.pos = atomic_load(&ret->output.h->tail);
 	return 0;
 }
 
@@ -55,6 +77,11 @@ void slot_report(const struct slot *s, struct slot_report *ret)
 {
 	memcpy(ret, &slot_ctl(s->map)->report, sizeof(*ret));
 	ret->message[sizeof(ret->message) - 1] = '\0';
+}
+
+bool slot_stopping(const struct slot *s)
+{
+	return atomic_load(&slot_ctl(s->map)->stop) != 0;
 }
 
 bool slot_blocked(const struct slot *s)

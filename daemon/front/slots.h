@@ -18,6 +18,8 @@ struct slot {
 };
 
 MUST_CHECK int slot_make(struct slot *ret, struct err *e);
+/* One that a zygote hands over; takes @fd. ERR_PEER: it is none. */
+MUST_CHECK int slot_adopt(int fd, struct slot *ret, struct err *e);
 /* Unmaps and closes; fine on a zeroed one. */
 void slot_done(struct slot *s);
 
@@ -27,6 +29,7 @@ void slot_stop(struct slot *s);
 void slot_room(struct ring *r);
 /* The report, copied once; its message ends in NUL whatever stood there. */
 void slot_report(const struct slot *s, struct slot_report *ret);
+bool slot_stopping(const struct slot *s);
 bool slot_blocked(const struct slot *s);
 
 #endif

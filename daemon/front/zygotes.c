@@ -1,20 +1,23 @@
 /* Warm zygotes: see zygotes.h. */
 #include "daemon/front/zygotes.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "daemon/front/audit.h"
 #include "daemon/front/channel.h"
 #include "daemon/front/live.h"
 #include "daemon/front/module.h"
 #include "daemon/front/privchan.h"
 
 #define READY_USEC (60u * 1000000u) /* from asking priv to zyg_ready: a huge module compiles */
+#define TOLD_USEC  (5u * 1000000u)  /* from finding one to the last zyg_kept: clients wait */
 
 struct zygotes {
 	struct zygote *first;
-	size_t n;
+	size_t n, n_untold; /* n_untold: found, and have not told all yet */
 };
 
 int zygotes_new(struct front *f, struct err *e)
@@ -30,6 +33,7 @@ static void waits_fire(struct zygote *z, const struct err *e)
 		struct zyg_wait *w = z->waits;
 
 		z->waits = w->next;
+		z->n_waits--;
 		w->on = NULL;
 		w->done(w, z, e);
 	}
@@ -58,10 +62,23 @@ static void zygote_unlink(struct zygote *z)
 		}
 }
 
+/* It has told what it keeps, or will never. */
+static void told(struct zygote *z)
+{
+	if (!z->found)
+		return;
+	z->found = false;
+	z->untold = 0;
+	z->front->zygotes->n_untold--;
+	z->deadline = sd_event_source_disable_unref(z->deadline);
+}
+
 /* The end of a zygote, whoever caused it: its instances are lost with it. */
 static void zygote_end(struct zygote *z, const struct err *e)
 {
+	told(z);
 	zygote_unlink(z);
+	priv_end(z->front->priv, z->pid);
 	z->retiring = true;
 	waits_fire(z, e);
 	while (z->lives != NULL)
@@ -87,18 +104,77 @@ static void zygote_fail(struct zygote *z, int code, const char *why)
 	zygote_end(z, &e);
 }
 
+/* ---- the doorbell ------------------------------------------------------- */
+
+static int on_bell(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct zygote *z = arg;
+	uint64_t n;
+	bool more = false;
+
+	(void)!read(fd, &n, sizeof(n));
+	for (struct live *l = z->lives, *next; l != NULL; l = next) {
+		next = l->next_of_zygote;
+		more |= live_drain(l, false);
+	}
+	n = 1;
+	if (more) /* others had their turn; come back */
+		(void)!write(fd, &n, sizeof(n));
+	return 0;
+}
+
 /* ---- what it says ------------------------------------------------------- */
 
-static int on_ready(struct zygote *z, const struct msg_zyg_ready *m)
+/* Its instances ring the bell that it got from an earlier front. */
+static bool take_bell(struct zygote *z, struct ipc_msg *m)
 {
+	char path[40], is[40];
+	ssize_t n;
+
+	if (m->n_fds == 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", m->fds[0]);
+	n = readlink(path, is, sizeof(is) - 1);
+	if (!z->found || n <= 0)
+		return false;
+	is[n] = '\0';
+	if (strcmp(is, "anon_inode:[eventfd]") != 0)
+		return false;
+	z->bell = sd_event_source_disable_unref(z->bell);
+	fd_clear(&z->doorbell);
+	z->doorbell = fd_take(&m->fds[0]);
+	return fcntl(z->doorbell, F_SETFL, O_NONBLOCK) == 0 &&
+	       sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN, on_bell, z) >= 0;
+}
+
+static int on_ready(struct zygote *z, struct ipc_msg *msg)
+{
+	const struct msg_zyg_ready *m = &msg->body.zyg_ready;
+
 	if (z->ready || !ipc_str_ok(m->build, sizeof(m->build)))
 		return -1;
-	if (m->version != IPC_VERSION)
+	if (m->version != IPC_VERSION || (!z->found && m->n_kept != 0) || !take_bell(z, msg))
 		return -1;
 	z->info = *m;
+	z->untold = m->n_kept;
 	z->ready = true;
-	z->deadline = sd_event_source_disable_unref(z->deadline);
+	if (!z->found)
+		z->deadline = sd_event_source_disable_unref(z->deadline);
+	if (z->untold == 0)
+		told(z);
 	waits_fire(z, NULL);
+	return 0;
+}
+
+static int on_kept(struct zygote *z, struct ipc_msg *m)
+{
+	if (!z->ready || z->untold == 0)
+		return -1;
+	z->untold--;
+	if (live_adopt(z, m) < 0)
+		return -1;
+	if (z->untold == 0)
+		told(z);
 	return 0;
 }
 
@@ -121,7 +197,9 @@ static int on_message(void *arg, struct ipc_msg *m)
 
 	switch (m->type) {
 	case IPC_zyg_ready:
-		return on_ready(z, &m->body.zyg_ready);
+		return on_ready(z, m);
+	case IPC_zyg_kept:
+		return on_kept(z, m);
 	case IPC_zyg_bad:
 		return on_bad(z, &m->body.zyg_bad);
 	case IPC_zyg_started:
@@ -145,26 +223,9 @@ static void on_gone(void *arg, const char *why)
 
 static const struct channel_ops zygote_ops = { on_message, on_gone };
 
-static int on_bell(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-	struct zygote *z = arg;
-	uint64_t n;
-	bool more = false;
-
-	(void)!read(fd, &n, sizeof(n));
-	for (struct live *l = z->lives, *next; l != NULL; l = next) {
-		next = l->next_of_zygote;
-		more |= live_drain(l, false);
-	}
-	n = 1;
-	if (more) /* others had their turn; come back */
-		(void)!write(fd, &n, sizeof(n));
-	return 0;
-}
-
 static int on_deadline(sd_event_source *source, uint64_t usec, void *arg)
 {
-	zygote_fail(arg, ERR_TIMEOUT, "it was not ready within 60 seconds");
+	zygote_fail(arg, ERR_TIMEOUT, "it was not ready in time");
 	return 0;
 }
 
@@ -184,12 +245,12 @@ static void on_spawned(void *arg, int *fd, int64_t pid, const struct err *e)
 		zygote_fail(z, ERR_NOMEM, "out of memory");
 }
 
-static int zygote_prepare(struct zygote *z, struct err *e)
+static int zygote_prepare(struct zygote *z, uint64_t usec, struct err *e)
 {
 	z->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (z->doorbell < 0 ||
 	    sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN, on_bell, z) < 0 ||
-	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, READY_USEC, 1,
+	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, usec, 1,
 				       on_deadline, z) < 0)
 		return err_nomem(e);
 	return 0;
@@ -222,6 +283,13 @@ static void trim(struct zygotes *t)
 		zygote_end(idlest, &e);
 }
 
+static void zygote_link(struct zygotes *t, struct zygote *z)
+{
+	z->next = t->first;
+	t->first = z;
+	t->n++;
+}
+
 static int spawn(struct front *f, const struct who *who, const uint8_t *digest, int module,
 		 struct zygote **ret, struct err *e)
 {
@@ -235,23 +303,54 @@ static int spawn(struct front *f, const struct who *who, const uint8_t *digest, 
 	z = zygote_new(f, who->tenant->name, digest);
 	if (z == NULL)
 		return err_nomem(e);
-	if (zygote_prepare(z, e) < 0 || priv_zygote(f->priv, z->tenant, digest, who->conn, module,
-						    on_spawned, z, &z->call, e) < 0) {
+	if (zygote_prepare(z, READY_USEC, e) < 0 ||
+	    priv_zygote(f->priv, z->tenant, digest, who->conn, module, on_spawned, z, &z->call, e) <
+		    0) {
 		zygote_free(z);
 		return e->code;
 	}
-	z->next = t->first;
-	t->first = z;
-	t->n++;
+	zygote_link(t, z);
 	*ret = z;
 	return 0;
+}
+
+void zygote_found(struct front *f, const struct msg_priv_found *m, int fd)
+{
+	struct zygote *z = zygote_new(f, m->tenant, m->digest);
+	struct err e = { 0 };
+
+	if (z == NULL || zygote_prepare(z, TOLD_USEC, &e) < 0 ||
+	    channel_new(f->loop, fd_take(&fd), IPC_ZYGOTE, &zygote_ops, z, &z->channel) < 0) {
+		front_log("no memory for a zygote of tenant %s: it ends", m->tenant);
+		priv_end(f->priv, m->pid);
+		close_p(&fd);
+		if (z != NULL)
+			zygote_free(z);
+		return;
+	}
+	z->pid = m->pid;
+	z->found = true;
+	f->zygotes->n_untold++;
+	zygote_link(f->zygotes, z);
+}
+
+bool zygotes_told(const struct zygotes *t)
+{
+	return t->n_untold == 0;
+}
+
+void zygotes_leave(struct zygotes *t)
+{
+	for (struct zygote *z = t != NULL ? t->first : NULL; z != NULL; z = z->next)
+		for (struct live *l = z->lives; l != NULL; l = l->next_of_zygote)
+			audit_settle(l->front->audit, l, true);
 }
 
 static struct zygote *find(struct zygotes *t, const char *tenant, const uint8_t *digest)
 {
 	for (struct zygote *z = t->first; z != NULL; z = z->next)
-		if (!z->retiring && memcmp(z->digest, digest, DIGEST_BYTES) == 0 &&
-		    strcmp(z->tenant, tenant) == 0)
+		if (!z->retiring && z->n_lives + z->n_waits < LIM_ZYGOTE_LIVES &&
+		    memcmp(z->digest, digest, DIGEST_BYTES) == 0 && strcmp(z->tenant, tenant) == 0)
 			return z;
 	return NULL;
 }
@@ -274,6 +373,7 @@ int zygote_get(struct front *f, const struct who *who, const uint8_t *digest, in
 		w->on = z;
 		w->next = z->waits;
 		z->waits = w;
+		z->n_waits++;
 	}
 	return 0;
 }
@@ -285,6 +385,7 @@ void zyg_wait_drop(struct zyg_wait *w)
 	for (struct zyg_wait **at = &w->on->waits; *at != NULL; at = &(*at)->next)
 		if (*at == w) {
 			*at = w->next;
+			w->on->n_waits--;
 			break;
 		}
 	w->on = NULL;
@@ -346,8 +447,8 @@ void zygote_retire(struct zygote *z)
 
 void zygotes_drop_module(struct front *f, const char *tenant, const uint8_t *digest)
 {
-	struct zygote *z = find(f->zygotes, tenant, digest);
-
-	if (z != NULL && z->ready)
-		zygote_retire(z);
+	for (struct zygote *z = f->zygotes->first; z != NULL; z = z->next)
+		if (z->ready && memcmp(z->digest, digest, DIGEST_BYTES) == 0 &&
+		    strcmp(z->tenant, tenant) == 0)
+			zygote_retire(z);
 }

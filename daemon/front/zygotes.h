@@ -21,11 +21,14 @@ struct zygote {
 	sd_event_source *bell, *deadline;
 	int64_t pid;
 	bool ready;
-	bool retiring; /* takes nothing new; ends with its last instance */
+	bool retiring;	    /* takes nothing new; ends with its last instance */
+	bool found;	    /* made by an earlier front */
+	uint32_t untold;    /* zyg_kept to come */
+	uint32_t strangers; /* told of, and not taken over: their ends come all the same */
 	struct msg_zyg_ready info;
 	struct zyg_wait *waits;
 	struct live *lives; /* linked by live.next_of_zygote */
-	size_t n_lives;
+	size_t n_lives, n_waits;
 	uint64_t used_ns; /* when it last began or ended something */
 };
 
@@ -48,6 +51,13 @@ void zyg_wait_drop(struct zyg_wait *w);
 
 MUST_CHECK int zygote_send(struct zygote *z, enum ipc_type type, const void *body, size_t len,
 			   const int *fds, size_t n_fds);
+
+/* One that outlived the last front: it is asked what it keeps. Takes @fd. */
+void zygote_found(struct front *f, const struct msg_priv_found *m, int fd);
+/* All that were found have told; those that did not in time are ended. */
+bool zygotes_told(const struct zygotes *t);
+/* The front ends, they don't. */
+void zygotes_leave(struct zygotes *t);
 
 /* Bookkeeping of instances. Detaching the last of a retiring one frees it. */
 void zygote_attach(struct zygote *z, struct live *l);

@@ -48,7 +48,7 @@ static int check_ask(const struct msg_zyg_start *ask, uint32_t n_fds, struct err
 	for (int i = 0; i < 3; i++)
 		if (ask->stream[i] > STREAM_RING)
 			return err_set(e, ERR_PEER, "stream %d is of unknown kind", i);
-	if ((ask->flags & ~(uint64_t)START_CALL) != 0)
+	if ((ask->flags & ~(uint64_t)START_ALL) != 0)
 		return err_set(e, ERR_PEER, "the start message asks for what is not known");
 	if (ask->n_mounts > LIM_PREOPENS ||
 	    n_fds != FD_STREAMS + n_streams(ask) + ask->n_mounts + n_calls(ask))

@@ -1,7 +1,8 @@
 /*
  * wasmd-zygote: one module, ready to run. Confined first; reads the module
  * after. Forks an instance for each start message, keeps its wall and cpu
- * limits, reaps it, and ends with its channel.
+ * limits and reaps it. Without a front it goes on with what is on record, and
+ * tells the next one who calls; with nothing to tell, it ends.
  */
 #include "daemon/locked/zygote.h"
 
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -27,13 +29,19 @@
 #define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
 #define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
 #define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
-#define EXIT_ORPHAN 0
+#define HOME_QUEUE  4		 /* callers at home */
+#define FDS_TO_GO   (IPC_MAX_FDS + 2 * SPARES_MAX + 16) /* descriptors that work goes on with */
+#define SEC	    1000000000u
 
 struct inst {
 	uint64_t seq;
-	pid_t pid; /* 0: reaped, its zyg_exited not sent yet */
+	pid_t pid; /* 0: reaped */
 	uint64_t started, wall_by, cpu_ns;
 	uint64_t cpu_look; /* no sooner can its cpu time be used up */
+	bool told, said;   /* the front knows of it; of its end */
+	int calls, input;  /* for a later front; -1: none */
+	struct msg_zyg_kept kept;
+	int slot;
 	struct msg_zyg_exited end;
 };
 
@@ -43,6 +51,10 @@ struct zygote {
 	VEC(struct inst) insts;
 	struct spares spares;
 	struct ipc_msg late; /* type 0: none; a start whose rest is still to be done */
+	struct msg_zyg_ready ready;
+	int bell;	      /* the doorbell that all instances ring, or -1 */
+	bool orphan;	      /* there is no front: its channel's number is /dev/null */
+	uint64_t quiet_since; /* when the last instance ended, or the front did */
 	uint64_t born;
 	uint32_t degraded;
 };
@@ -178,9 +190,22 @@ static bool has_func(const struct zygote *z, const char *name)
 	return vm_instance_export(z->guest.instance, name, strlen(name), &x) && x.kind == VM_FUNC;
 }
 
-static int say_ready(const struct zygote *z, const struct vm_code *code)
+static bool is_kept(const struct inst *n)
 {
-	struct msg_zyg_ready m = {
+	return (n->kept.flags & START_KEPT) != 0;
+}
+
+static int say_ready(struct zygote *z)
+{
+	z->ready.n_kept = 0;
+	for (size_t i = 0; i < z->insts.len; i++)
+		z->ready.n_kept += is_kept(&z->insts.at[i]);
+	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_ready, &z->ready, &z->bell, z->bell >= 0);
+}
+
+static void describe(struct zygote *z, const struct vm_code *code)
+{
+	z->ready = (struct msg_zyg_ready){
 		.version = IPC_VERSION,
 		.n_imports = vm_code_n_imports(code),
 		.n_exports = vm_code_n_exports(code),
@@ -189,10 +214,9 @@ static int say_ready(const struct zygote *z, const struct vm_code *code)
 		.build = WASMD_VERSION,
 	};
 
-	m.has_start = has_func(z, "_start");
-	m.has_initialize = has_func(z, "_initialize");
-	fill_memory(code, &m);
-	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_ready, &m, NULL, 0);
+	z->ready.has_start = has_func(z, "_start");
+	z->ready.has_initialize = has_func(z, "_initialize");
+	fill_memory(code, &z->ready);
 }
 
 /* ---- instances ---------------------------------------------------------- */
@@ -205,19 +229,60 @@ static struct inst *find(struct zygote *z, uint64_t seq)
 	return NULL;
 }
 
-/* Sends what can be sent; the rest stays until the front reads again. */
-static void flush_ends(struct zygote *z)
+static void forget(struct zygote *z, struct inst *n)
+{
+	fd_clear(&n->slot);
+	fd_clear(&n->calls);
+	fd_clear(&n->input);
+	*n = z->insts.at[--z->insts.len];
+}
+
+static int say_kept(struct inst *n)
+{
+	int fds[3] = { n->slot }, n_fds = 1;
+
+	if (n->calls >= 0)
+		fds[n_fds++] = n->calls;
+	if (n->input >= 0)
+		fds[n_fds++] = n->input;
+	n->kept.flags &= n->input >= 0 ? START_ALL : ~START_STDIN;
+	n->kept.pid = n->pid;
+	return ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_kept, &n->kept, fds, (size_t)n_fds);
+}
+
+/* Whether there is anything to tell of it. One that is on no record and whose
+ * front is gone interests nobody. */
+static bool untold(const struct inst *n)
+{
+	return (is_kept(n) || n->told) && (!n->told || (n->pid == 0 && !n->said));
+}
+
+static int tell(struct inst *n)
+{
+	int r = n->told ? 0 : say_kept(n);
+
+	if (r < 0)
+		return r;
+	n->told = true;
+	if (n->pid == 0)
+		r = ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_exited, &n->end, NULL, 0);
+	n->said = n->pid == 0 && r == 0;
+	return r;
+}
+
+/* Tells what can be told; the rest stays until the front reads again. What is
+ * on record stays until its end is, too. */
+static void tell_front(struct zygote *z)
 {
 	for (size_t i = 0; i < z->insts.len;) {
 		struct inst *n = &z->insts.at[i];
 
-		if (n->pid != 0) {
-			i++;
-			continue;
-		}
-		if (ipc_send(ZYGOTE_CHANNEL_FD, IPC_zyg_exited, &n->end, NULL, 0) == -EAGAIN)
+		if (!z->orphan && untold(n) && tell(n) < 0)
 			return;
-		*n = z->insts.at[--z->insts.len];
+		if (n->pid == 0 && !is_kept(n))
+			forget(z, n);
+		else
+			i++;
 	}
 }
 
@@ -241,6 +306,28 @@ static void refuse_start(struct inst *n, const struct ipc_msg *m, int error)
 	cell_refuse(m, &e);
 	n->pid = 0;
 	n->end.cause = CAUSE_FAILED;
+	n->end.finished = now_ns(CLOCK_REALTIME);
+}
+
+/* What a later front needs stays here. When descriptors run short, the instance
+ * ends with this front, as if its client did. */
+static void keep_fds(struct zygote *z, struct inst *n, struct ipc_msg *m)
+{
+	struct rlimit lim = { 0 };
+
+	if (z->bell < 0 && m->n_fds > FD_DOORBELL)
+		z->bell = fd_take(&m->fds[FD_DOORBELL]);
+	if (n == NULL || !is_kept(n) || m->n_fds <= FD_SLOT)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &lim);
+	n->slot = fd_take(&m->fds[FD_SLOT]);
+	if ((rlim_t)n->slot + FDS_TO_GO < lim.rlim_cur)
+		return;
+	n->kept.flags |= START_CLIENT;
+	n->kept.flags &= ~(uint64_t)START_KEPT;
+	fd_clear(&n->slot);
+	fd_clear(&n->calls);
+	fd_clear(&n->input);
 }
 
 /* What a start leaves behind comes after it: the woken child may be waiting for
@@ -249,7 +336,7 @@ static void finish_start(struct zygote *z)
 {
 	struct ipc_msg *m = &z->late;
 	struct msg_zyg_started started = { .seq = m->body.zyg_start.seq };
-	const struct inst *n = m->type != 0 ? find(z, started.seq) : NULL;
+	struct inst *n = m->type != 0 ? find(z, started.seq) : NULL;
 
 	if (n != NULL && n->pid != 0) {
 		started.pid = n->pid;
@@ -257,8 +344,22 @@ static void finish_start(struct zygote *z)
 	}
 	if (m->type != 0 && m->n_fds > FD_POLICY) /* for the spares to come */
 		known_learn(&z->guest.known, m->fds[FD_POLICY]);
+	if (m->type != 0)
+		keep_fds(z, n, m);
 	ipc_msg_done(m);
 	m->type = 0;
+}
+
+/* The last descriptors, which are not for the worker. */
+static void take_ours(struct inst *n, struct ipc_msg *m)
+{
+	const uint64_t both = START_CALL | START_KEPT;
+
+	n->slot = n->calls = n->input = -1;
+	if ((n->kept.flags & START_STDIN) != 0 && m->n_fds > 0)
+		n->input = m->fds[--m->n_fds];
+	if ((n->kept.flags & both) == both && m->n_fds > 0)
+		n->calls = m->fds[--m->n_fds];
 }
 
 /* Takes @m over. */
@@ -269,8 +370,13 @@ static void on_start(struct zygote *z, struct ipc_msg *m)
 
 	if (n == NULL)
 		_exit(1); /* the front sees its instances lost */
+	n->told = true;
+	n->kept = (struct msg_zyg_kept){ .seq = ask->seq, .flags = ask->flags };
+	n->kept.started = now_ns(CLOCK_REALTIME);
+	memcpy(n->kept.id, ask->id, sizeof(n->kept.id));
+	take_ours(n, m);
 	n->seq = n->end.seq = ask->seq;
-	n->started = ask->taken_ns = now_ns(CLOCK_MONOTONIC);
+	n->started = n->kept.taken_ns = ask->taken_ns = now_ns(CLOCK_MONOTONIC);
 	n->wall_by = ask->wall_ns != 0 ? n->started + ask->wall_ns : UINT64_MAX;
 	n->cpu_ns = ask->cpu_ns != 0 ? ask->cpu_ns : UINT64_MAX;
 	n->cpu_look = ask->cpu_ns != 0 ? n->started + ask->cpu_ns : UINT64_MAX;
@@ -288,10 +394,26 @@ static void on_kill(struct zygote *z, const struct msg_zyg_kill *ask)
 
 	if (n == NULL || n->pid == 0)
 		return; /* it ended meanwhile */
+	if (ask->how == ZYG_PAUSE || ask->how == ZYG_RESUME)
+		n->kept.paused = ask->how == ZYG_PAUSE;
 	if (ask->how == ZYG_KILL)
 		end_inst(n, ask->cause < CAUSE_COUNT ? (enum cause)ask->cause : CAUSE_KILLED);
+	else if (ask->how == ZYG_EOF)
+		fd_clear(&n->input);
 	else if (ask->how < ARRAY_LEN(signals))
 		(void)kill(n->pid, signals[ask->how]);
+}
+
+static void on_forget(struct zygote *z, const struct msg_zyg_forget *ask)
+{
+	struct inst *n = find(z, ask->seq);
+
+	if (n == NULL)
+		return;
+	n->kept.flags &= ~(uint64_t)START_KEPT;
+	n->told = false; /* nothing of it is told from now on */
+	if (n->pid == 0)
+		forget(z, n);
 }
 
 static volatile sig_atomic_t child_ended;
@@ -319,6 +441,8 @@ static void reap(struct zygote *z)
 			n->end.cpu_ns = timeval_ns(ru.ru_utime) + timeval_ns(ru.ru_stime);
 			n->end.wall_ns = now_ns(CLOCK_MONOTONIC) - n->started;
 			n->end.rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+			n->end.finished = now_ns(CLOCK_REALTIME);
+			z->quiet_since = now_ns(CLOCK_MONOTONIC);
 		}
 	}
 }
@@ -368,12 +492,51 @@ static uint64_t keep_limits(struct zygote *z)
 
 /* ---- the loop ----------------------------------------------------------- */
 
-_Noreturn static void leave(struct zygote *z)
+/* PID 1 of all its instances: they end with it. */
+static bool has_running(const struct zygote *z)
 {
 	for (size_t i = 0; i < z->insts.len; i++)
 		if (z->insts.at[i].pid != 0)
-			(void)kill(z->insts.at[i].pid, SIGKILL);
-	_exit(EXIT_ORPHAN);
+			return true;
+	return false;
+}
+
+/* The front is gone, or broken. Instances on record go on; the clients of the
+ * others are gone with it. */
+static void be_orphan(struct zygote *z)
+{
+	(void)dup2(STDIN_FILENO, ZYGOTE_CHANNEL_FD); /* so that nothing else gets the number */
+	z->orphan = true;
+	z->quiet_since = now_ns(CLOCK_MONOTONIC);
+	for (size_t i = 0; i < z->insts.len; i++) {
+		struct inst *n = &z->insts.at[i];
+
+		n->told = n->said = false;
+		if (!is_kept(n) || (n->kept.flags & START_CLIENT) != 0)
+			end_inst(n, CAUSE_CLIENT);
+	}
+}
+
+/* A later front: it is told everything anew. Only priv can be here. */
+static void on_caller(struct zygote *z)
+{
+	int fd = accept4(ZYGOTE_HOME_FD, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0 || dup2(fd, ZYGOTE_CHANNEL_FD) < 0)
+		return;
+	(void)close(fd);
+	z->orphan = false;
+	(void)!say_ready(z); /* what fails here is seen by the next read */
+}
+
+/* ns that an orphan still waits for somebody to tell; it leaves at 0. */
+static uint64_t orphan_left(const struct zygote *z, uint64_t now)
+{
+	const uint64_t until = z->quiet_since + (uint64_t)LIM_ORPHAN_S * SEC;
+
+	if (!z->orphan || has_running(z))
+		return UINT64_MAX;
+	return z->insts.len == 0 || until <= now ? 0 : until - now;
 }
 
 /* Receives into z->late, where a start stays for a moment. */
@@ -382,34 +545,37 @@ static void on_message(struct zygote *z)
 	struct ipc_msg *m = &z->late;
 	int r = ipc_recv(ZYGOTE_CHANNEL_FD, IPC_ZYGOTE, IPC_FRONT, m);
 
-	if (r < 0)
-		leave(z);
 	if (r > 0 && m->type == IPC_zyg_start) {
 		on_start(z, m);
 		return;
 	}
-	if (r > 0)
+	if (r < 0)
+		be_orphan(z);
+	else if (r > 0 && m->type == IPC_zyg_forget)
+		on_forget(z, &m->body.zyg_forget);
+	else if (r > 0)
 		on_kill(z, &m->body.zyg_kill);
 	m->type = 0;
 }
 
-static bool ends_wait(const struct zygote *z)
+static bool has_untold(const struct zygote *z)
 {
 	for (size_t i = 0; i < z->insts.len; i++)
-		if (z->insts.at[i].pid == 0)
+		if (untold(&z->insts.at[i]))
 			return true;
 	return false;
 }
 
-/* Until a message, a child's end, or what is due. */
+/* Until a message or a caller, a child's end, or what is due. */
 static bool await(const struct zygote *z, uint64_t left)
 {
-	struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
-	struct pollfd at = { .fd = ZYGOTE_CHANNEL_FD, .events = POLLIN };
+	struct timespec ts = { (time_t)(left / SEC), (long)(left % SEC) };
+	struct pollfd at = { .fd = z->orphan ? ZYGOTE_HOME_FD : ZYGOTE_CHANNEL_FD,
+			     .events = POLLIN };
 	sigset_t none;
 
 	sigemptyset(&none);
-	if (ends_wait(z))
+	if (!z->orphan && has_untold(z))
 		at.events |= POLLOUT;
 	return ppoll(&at, 1, left == UINT64_MAX ? NULL : &ts, &none) > 0 &&
 	       (at.revents & ~POLLOUT) != 0;
@@ -417,17 +583,20 @@ static bool await(const struct zygote *z, uint64_t left)
 
 static void turn(struct zygote *z)
 {
-	uint64_t left = keep_limits(z);
-	uint64_t due = spares_due(&z->spares, now_ns(CLOCK_MONOTONIC));
-	bool message;
+	uint64_t left = keep_limits(z), now = now_ns(CLOCK_MONOTONIC);
+	uint64_t due = spares_due(&z->spares, now), orphan = orphan_left(z, now);
+	bool stirs;
 
+	if (orphan == 0)
+		_exit(0);
 	left = due < left ? due : left;
-	message = await(z, z->late.type != 0 && left > LATE_NS ? LATE_NS : left);
+	left = orphan < left ? orphan : left;
+	stirs = await(z, z->late.type != 0 && left > LATE_NS ? LATE_NS : left);
 	finish_start(z);
-	if (message)
-		on_message(z);
+	if (stirs)
+		(z->orphan ? on_caller : on_message)(z);
 	reap(z);
-	flush_ends(z);
+	tell_front(z);
 	spares_keep(&z->spares, &z->guest, now_ns(CLOCK_MONOTONIC));
 }
 
@@ -454,15 +623,18 @@ static void set_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct zygote z = { .born = now_ns(CLOCK_MONOTONIC), .spares.want = 1 };
+	struct zygote z = { .born = now_ns(CLOCK_MONOTONIC), .spares.want = 1, .bell = -1 };
 	struct vm_code *code = NULL;
 	struct err e = { 0 };
 
 	z.degraded = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	if (zygote_lock(z.degraded, &e) < 0 || load(&z, &code, &e) < 0)
+	if (listen(ZYGOTE_HOME_FD, HOME_QUEUE) < 0) /* ours, or a caller would see priv's pid */
+		(void)err_set(&e, ERR_INTERNAL, "listening at home: %s", strerror(errno));
+	if (e.code != 0 || zygote_lock(z.degraded, &e) < 0 || load(&z, &code, &e) < 0)
 		refuse(&e);
 	set_signals();
-	if (say_ready(&z, code) < 0)
+	describe(&z, code);
+	if (say_ready(&z) < 0)
 		return 0;
 	for (;;)
 		turn(&z);

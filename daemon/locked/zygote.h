@@ -14,6 +14,7 @@ enum {
 	ZYGOTE_CHANNEL_FD = 3, /* 0, 1, 2 are /dev/null */
 	ZYGOTE_MODULE_FD,
 	ZYGOTE_FILTER_FD,
+	ZYGOTE_HOME_FD, /* bound, in a directory of priv's alone: where a later daemon calls */
 	ZYGOTE_N_FDS,
 };
 

@@ -7,7 +7,8 @@
 #include "daemon/locked/zygote.h"
 #include "wasmd/limits.h"
 
-#define ZYGOTE_FDS (LIM_GUEST_FDS + 256u) /* what a worker may be granted, and to spare */
+/* What a worker may be granted, what is kept for a later front, and to spare. */
+#define ZYGOTE_FDS (LIM_GUEST_FDS + 3u * LIM_ZYGOTE_LIVES + 256u)
 
 /* No Landlock domain of the zygote's own: Landlock denies a rename from one
  * directory to another in every layer that does not grant it, even in one that
@@ -15,7 +16,7 @@
  * grant it for no mount that is yet to come. Each worker enters its own. */
 int zygote_lock(uint32_t degraded, struct err *e)
 {
-	static const int keep[] = { 0, 1, 2, ZYGOTE_CHANNEL_FD, ZYGOTE_MODULE_FD };
+	static const int keep[] = { 0, 1, 2, ZYGOTE_CHANNEL_FD, ZYGOTE_MODULE_FD, ZYGOTE_HOME_FD };
 	static const struct confine_limit limits[] = {
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_MEMLOCK, 0 },

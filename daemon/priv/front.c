@@ -17,8 +17,9 @@
 
 #define BACKOFF_FIRST_NS 100000000ull
 #define BACKOFF_LAST_NS	 5000000000ull
+#define BACKOFF_MOST_NS	 1000000000ull	/* of one that has served: clients wait */
 #define STEADY_NS	 10000000000ull /* alive this long: the back-off starts anew */
-#define QUICK_DEATHS_MAX 5u		/* in a row, each before it was steady: give up */
+#define QUICK_DEATHS_MAX 5u		/* in a row, each before it served or was steady: give up */
 #define STOP_NS		 10000000000ull /* then the front is killed */
 #define SCRATCH_FD	 32
 
@@ -118,20 +119,40 @@ struct keeper {
 	struct front *f;
 	int signals;
 	bool stopping, give_up;
+	bool end_all;	   /* instances end with us, too */
 	uint64_t start_at; /* when there is no front */
 	uint64_t stop_by;
 };
 
 static void start_front(struct keeper *k)
 {
+	struct priv *p = k->p;
 	struct err e = { 0 };
 
-	if (front_start(k->f, &k->p->channel, &e) < 0) {
+	p->serving = false;
+	if (front_start(k->f, &p->channel, &e) < 0) {
 		(void)fprintf(stderr, "wasmd: %s\n", e.msg);
 		k->start_at = priv_now() + BACKOFF_LAST_NS;
 		return;
 	}
-	(void)!ipc_send(k->p->channel, IPC_priv_fences, &k->p->fences, NULL, 0);
+	p->fences.n_found = survive_call(p);
+	(void)!ipc_send(p->channel, IPC_priv_fences, &p->fences, NULL, 0);
+	survive_offer(p);
+}
+
+/* ns until the next one is started. */
+static uint64_t back_off(const struct keeper *k, struct front *f, uint64_t now)
+{
+	uint64_t most = k->p->serving ? BACKOFF_MOST_NS : BACKOFF_LAST_NS;
+
+	if (now - f->born > STEADY_NS)
+		f->wait_ns = 0;
+	if (k->p->serving || now - f->born > STEADY_NS)
+		f->quick_deaths = 0;
+	f->wait_ns = f->wait_ns == 0 ? BACKOFF_FIRST_NS : f->wait_ns * 2;
+	if (f->wait_ns > most)
+		f->wait_ns = most;
+	return f->wait_ns;
 }
 
 static void front_died(struct keeper *k, int status)
@@ -143,12 +164,7 @@ static void front_died(struct keeper *k, int status)
 	fd_clear(&k->p->channel);
 	if (k->stopping)
 		return;
-	if (now - f->born > STEADY_NS)
-		f->quick_deaths = 0, f->wait_ns = 0;
-	f->wait_ns = f->wait_ns == 0 ? BACKOFF_FIRST_NS : f->wait_ns * 2;
-	if (f->wait_ns > BACKOFF_LAST_NS)
-		f->wait_ns = BACKOFF_LAST_NS;
-	k->start_at = now + f->wait_ns;
+	k->start_at = now + back_off(k, f, now);
 	(void)fprintf(stderr, "wasmd: the front ended (%s %d)\n",
 		      WIFSIGNALED(status) ? "signal" : "status",
 		      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -171,14 +187,17 @@ static void reap(struct keeper *k)
 	}
 }
 
-static void stop(struct keeper *k)
+/* SIGTERM ends the daemon: what runs in the background goes on, for the next
+ * one. SIGINT ends that as well. */
+static void stop(struct keeper *k, int sig)
 {
-	if (k->stopping)
+	k->end_all |= sig == SIGINT;
+	if (k->stopping && sig != SIGINT)
 		return;
 	k->stopping = true;
 	k->stop_by = priv_now() + STOP_NS;
 	if (k->f->pid != 0)
-		(void)kill(k->f->pid, SIGTERM);
+		(void)kill(k->f->pid, sig);
 }
 
 static void on_signal(struct keeper *k)
@@ -189,7 +208,7 @@ static void on_signal(struct keeper *k)
 		if (si.ssi_signo == SIGCHLD)
 			reap(k);
 		else
-			stop(k);
+			stop(k, (int)si.ssi_signo);
 	}
 }
 
@@ -254,6 +273,15 @@ static void turn(struct keeper *k)
 		on_signal(k);
 }
 
+static void end_all(struct priv *p)
+{
+	pid_t pid;
+
+	priv_kill_all(p);
+	while ((pid = waitpid(-1, NULL, 0)) > 0)
+		priv_reaped(p, pid);
+}
+
 int front_supervise(struct priv *p, struct front *f)
 {
 	struct keeper k = { .p = p, .f = f };
@@ -270,9 +298,9 @@ int front_supervise(struct priv *p, struct front *f)
 		return 1;
 	while (!k.stopping || f->pid != 0)
 		turn(&k);
-	priv_kill_all(p);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	if (k.end_all || k.give_up)
+		end_all(p);
+	priv_let_go(p);
 	(void)close(k.signals);
 	return k.give_up ? 1 : 0;
 }

@@ -259,8 +259,10 @@ static int start(struct priv *p, struct front *f, const struct options *o, struc
 		front_identity(p->config, f);
 	if (listen_state(o->state, f->uid, f->gid, &f->state_fd, &lock, e) < 0 ||
 	    listen_socket(o->socket, p->config, f->uid, f->gid, &f->listener, e) < 0 ||
-	    spawn_settle(p, e) < 0 || prepare_filters(p, e) < 0)
+	    spawn_settle(p, e) < 0 || prepare_filters(p, e) < 0 ||
+	    survive_open(p, f->state_fd, e) < 0)
 		return e->code;
+	survive_find(p);
 	p->listener = f->listener;
 	fences_probe(p, o->state);
 	say_fences(&p->fences);
@@ -277,7 +279,7 @@ static int complain(const struct err *e)
 int main(int argc, char **argv)
 {
 	struct options o = { .state = CONFIG_STATE_DIR, .socket = NULL };
-	struct priv p = { .uid = getuid(), .gid = getgid(), .channel = -1 };
+	struct priv p = { .uid = getuid(), .gid = getgid(), .channel = -1, .homes = -1 };
 	struct front f = { 0 };
 	struct config *config = NULL;
 	struct err e = { 0 };

@@ -48,7 +48,7 @@ static int zygote(struct priv *p, const struct ipc_msg *m, int *ret_fd, pid_t *r
 
 	if (identity_judge(p, m->fds[0], ask->tenant, &t, e) < 0)
 		return e->code;
-	return spawn_zygote(p, t, m->fds[1], ret_fd, ret_pid, e);
+	return spawn_zygote(p, t, ask->digest, m->fds[1], ret_fd, ret_pid, e);
 }
 
 static int on_zygote(struct priv *p, const struct ipc_msg *m)
@@ -63,6 +63,22 @@ static int on_zygote(struct priv *p, const struct ipc_msg *m)
 	if (zygote(p, m, &fd, &pid, &e) < 0)
 		return answer_failed(p, ask->req, &e);
 	return answer_ok(p, ask->req, pid, fd);
+}
+
+/* It says nothing back: the front sees the channel end. */
+static int on_end(struct priv *p, const struct ipc_msg *m)
+{
+	survive_sweep(p);
+	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
+		if (p->zygotes[i].pid != 0 && p->zygotes[i].pid == m->body.priv_end.pid)
+			survive_end(p, &p->zygotes[i]);
+	return 0;
+}
+
+static int on_serving(struct priv *p, const struct ipc_msg *m)
+{
+	p->serving = true;
+	return m->body.priv_serving.version == IPC_VERSION ? 0 : -EPROTO;
 }
 
 /* ---- priv_mount --------------------------------------------------------- */
@@ -253,6 +269,8 @@ static const struct {
 } table[] = {
 	{ IPC_priv_zygote, on_zygote },
 	{ IPC_priv_mount, on_mount },
+	{ IPC_priv_end, on_end },
+	{ IPC_priv_serving, on_serving },
 };
 
 int priv_serve(struct priv *p)
@@ -270,25 +288,36 @@ int priv_serve(struct priv *p)
 	return r;
 }
 
+struct priv_zygote *priv_free_zygote(struct priv *p)
+{
+	survive_sweep(p);
+	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
+		if (p->zygotes[i].pid == 0)
+			return &p->zygotes[i];
+	return NULL;
+}
+
 void priv_reaped(struct priv *p, pid_t pid)
 {
-	for (size_t i = 0; i < PRIV_ZYGOTES; i++) {
-		if (p->zygotes[i].pid != pid)
-			continue;
-		p->zygotes[i].pid = 0;
-		fd_clear(&p->zygotes[i].pidfd);
-	}
+	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
+		if (p->zygotes[i].pid == pid && !p->zygotes[i].adopted)
+			survive_gone(p, &p->zygotes[i]);
 	for (size_t i = 0; i < PRIV_JOBS; i++)
 		if (p->jobs[i].pid == pid)
 			p->jobs[i].reaped = true;
+}
+
+void priv_let_go(struct priv *p)
+{
+	for (size_t i = 0; i < PRIV_JOBS; i++)
+		if (p->jobs[i].pid != 0)
+			job_end(&p->jobs[i]);
 }
 
 void priv_kill_all(struct priv *p)
 {
 	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
 		if (p->zygotes[i].pid != 0)
-			(void)syscall(SYS_pidfd_send_signal, p->zygotes[i].pidfd, SIGKILL, NULL, 0);
-	for (size_t i = 0; i < PRIV_JOBS; i++)
-		if (p->jobs[i].pid != 0)
-			job_end(&p->jobs[i]);
+			survive_end(p, &p->zygotes[i]);
+	priv_let_go(p);
 }

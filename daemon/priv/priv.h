@@ -17,6 +17,7 @@
 #define PRIV_JOBS      16u	     /* openers at work at once; more wait in the channel's queue */
 #define PRIV_OPENER_NS 2000000000ull /* then it hangs on somebody's file system */
 #define PRIV_ZYGOTES   (2 * LIM_ZYGOTES) /* retiring ones included */
+#define PRIV_HOME_NAME 24u		 /* of a zygote's socket, with NUL */
 
 /* An opener at work for one priv_mount. */
 struct priv_job {
@@ -31,6 +32,10 @@ struct priv_job {
 struct priv_zygote {
 	pid_t pid; /* 0: free */
 	int pidfd;
+	int call;     /* a connection to its home that no front has yet, or -1 */
+	bool adopted; /* of an earlier priv: not our child */
+	char home[PRIV_HOME_NAME], tenant[LIM_NAME];
+	uint8_t digest[32];
 };
 
 struct priv {
@@ -44,8 +49,11 @@ struct priv {
 	int null;
 	struct sock_fprog opener_filter;
 	struct msg_priv_fences fences;
-	int *idmaps; /* per tenant: user namespace for its mounts, or -1 */
-	int channel; /* to the front; -1 between two fronts */
+	int homes; /* directory of the zygotes' sockets */
+	uint64_t last_home;
+	bool serving; /* the front of now has said so */
+	int *idmaps;  /* per tenant: user namespace for its mounts, or -1 */
+	int channel;  /* to the front; -1 between two fronts */
 	struct priv_job jobs[PRIV_JOBS];
 	struct priv_zygote zygotes[PRIV_ZYGOTES];
 };
@@ -81,12 +89,31 @@ MUST_CHECK int spawn_map(pid_t pid, const char *file, uint32_t inside, uint32_t 
 			 struct err *e);
 /* Whether namespaces can be made and mapped; the zygote's way, without one. */
 MUST_CHECK int spawn_probe(const struct priv *p, struct err *e);
-/* A zygote of @t over @module; *ret_channel is the front's end. */
-MUST_CHECK int spawn_zygote(struct priv *p, const struct config_tenant *t, int module,
-			    int *ret_channel, pid_t *ret_pid, struct err *e);
+/* A zygote of @t over @module, which has @digest; *ret_channel is the front's end. */
+MUST_CHECK int spawn_zygote(struct priv *p, const struct config_tenant *t, const uint8_t *digest,
+			    int module, int *ret_channel, pid_t *ret_pid, struct err *e);
+/* The uid that zygotes of @t have. */
+uid_t spawn_private_id(const struct priv *p, const struct config_tenant *t);
 /* An ordinary user: into an own user and mount namespace. Everybody: out of
  * the network, for good; zygotes and the front inherit that. */
 MUST_CHECK int spawn_settle(const struct priv *p, struct err *e);
+
+/* ---- survive.c ---------------------------------------------------------- */
+
+/* Makes or opens the directory of the zygotes' sockets. ERR_PERM, ERR_IO. */
+MUST_CHECK int survive_open(struct priv *p, int state, struct err *e);
+/* What an earlier priv has left there comes into p->zygotes, or is ended. */
+void survive_find(struct priv *p);
+/* A bound socket for @z to listen at; *z is not taken yet. */
+MUST_CHECK int survive_home(struct priv *p, struct priv_zygote *z, const char *tenant,
+			    const uint8_t *digest, int *ret_fd, struct err *e);
+/* @z has ended: its place is free. */
+void survive_gone(struct priv *p, struct priv_zygote *z);
+void survive_end(struct priv *p, struct priv_zygote *z);
+void survive_sweep(struct priv *p);
+/* Calls all that live, for a new front; how many. Then hands the calls on. */
+uint32_t survive_call(struct priv *p);
+void survive_offer(struct priv *p);
 
 /* ---- fences.c ----------------------------------------------------------- */
 
@@ -135,7 +162,10 @@ void priv_opener_answer(struct priv *p, struct priv_job *j);
 int priv_deadlines(struct priv *p, uint64_t now);
 /* @pid was reaped: forget it if it was ours. */
 void priv_reaped(struct priv *p, pid_t pid);
+struct priv_zygote *priv_free_zygote(struct priv *p); /* or NULL */
 void priv_kill_all(struct priv *p);
+/* Openers are of no use without us; zygotes may go on. */
+void priv_let_go(struct priv *p);
 uint64_t priv_now(void);
 
 #endif

@@ -142,7 +142,7 @@ _Noreturn static void be_born(struct birth *b)
 
 /* ---- in priv ------------------------------------------------------------ */
 
-static uid_t private_id(const struct priv *p, const struct config_tenant *t)
+uid_t spawn_private_id(const struct priv *p, const struct config_tenant *t)
 {
 	return p->privileged ? PRIV_UID_BASE + t->index : p->uid;
 }
@@ -196,14 +196,6 @@ int spawn_probe(const struct priv *p, struct err *e)
 	return 0;
 }
 
-static struct priv_zygote *free_zygote(struct priv *p)
-{
-	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
-		if (p->zygotes[i].pid == 0)
-			return &p->zygotes[i];
-	return NULL;
-}
-
 /* What is handed to a zygote must never change under it. */
 static int check_module(int fd, struct err *e)
 {
@@ -219,11 +211,11 @@ static int check_module(int fd, struct err *e)
 	return 0;
 }
 
-int spawn_zygote(struct priv *p, const struct config_tenant *t, int module, int *ret_channel,
-		 pid_t *ret_pid, struct err *e)
+int spawn_zygote(struct priv *p, const struct config_tenant *t, const uint8_t *digest, int module,
+		 int *ret_channel, pid_t *ret_pid, struct err *e)
 {
-	struct priv_zygote *z = free_zygote(p);
-	CLEANUP(close_p) int near = -1, far = -1;
+	struct priv_zygote *z = priv_free_zygote(p);
+	CLEANUP(close_p) int near = -1, far = -1, home = -1;
 	int pair[2], err_fd = p->null;
 	pid_t pid;
 
@@ -235,18 +227,22 @@ int spawn_zygote(struct priv *p, const struct config_tenant *t, int module, int 
 		return err_set(e, ERR_IO, "a channel: %s", strerror(errno));
 	near = pair[0];
 	far = pair[1];
+	if (survive_home(p, z, t->name, digest, &home, e) < 0)
+		return e->code;
 #ifdef WASMD_SANITIZED
 	err_fd = STDERR_FILENO; /* reports must be read by somebody */
 #endif
 	struct birth b = {
 		.p = p,
-		.uid = private_id(p, t),
-		.gid = p->privileged ? private_id(p, t) : p->gid,
-		.fds = { p->null, p->null, err_fd, far, module, p->zygote_filter },
+		.uid = spawn_private_id(p, t),
+		.gid = p->privileged ? spawn_private_id(p, t) : p->gid,
+		.fds = { p->null, p->null, err_fd, far, module, p->zygote_filter, home },
 	};
 	pid = give_birth(&b, &z->pidfd, e);
-	if (pid < 0)
+	if (pid < 0) {
+		survive_gone(p, z);
 		return e->code;
+	}
 	z->pid = *ret_pid = pid;
 	*ret_channel = fd_take(&near);
 	return 0;

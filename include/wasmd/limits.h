@@ -59,7 +59,9 @@
 #define LIM_RUN_OUTPUT	    (16u << 20) /* stdout + stderr in the reply of /v1/run */
 #define LIM_SECRET_BYTES    (64u << 10) /* the value of one env.secret */
 #define LIM_NAME	    128u	/* instance, module, tenant and policy names */
-#define LIM_INSTANCES	    4096u	/* live at once, until 5/8 shards zygotes */
+#define LIM_INSTANCES	    4096u	/* live at once */
+#define LIM_ZYGOTE_LIVES    512u	/* of one zygote: each costs it descriptors; then another */
+#define LIM_ORPHAN_S	    3600u	/* that exit statuses wait for a daemon to ask for them */
 #define LIM_ZYGOTES	    64u		/* warm at once; the idlest is retired */
 #define LIM_CONNECTIONS	    1024u	/* open HTTP connections */
 #define LIM_CONNECTIONS_UID 512u	/* of one uid: the quietest gives way to the next */

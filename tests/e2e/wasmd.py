@@ -125,7 +125,8 @@ class Daemon:
     def logged(self):
         return (self.dir / 'daemon.log').read_text(errors='replace')[-4000:]
 
-    def stop(self, sig=signal.SIGTERM):
+    def stop(self, sig=signal.SIGINT):
+        """SIGINT ends what runs, too; SIGTERM leaves it to the next daemon."""
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(sig)
             try:
@@ -133,7 +134,7 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
-                raise RuntimeError('the daemon did not stop on SIGTERM: ' + self.logged())
+                raise RuntimeError('the daemon did not stop: ' + self.logged())
         self.log.close()
         return self.proc.returncode if self.proc else None
 

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -53,6 +54,16 @@ static bool make_config(struct rig *r, struct err *e)
 	return config_read(fd, &r->config, e) == 0;
 }
 
+static bool make_homes(struct rig *r, struct err *e)
+{
+	CLEANUP(close_p) int dir = -1;
+
+	(void)snprintf(r->state, sizeof(r->state), "/tmp/wasmd-rig-%d", getpid());
+	if (mkdir(r->state, 0700) == 0)
+		dir = open(r->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir >= 0 && survive_open(&r->p, dir, e) == 0;
+}
+
 static bool make_priv(struct rig *r, int zygote, struct err *e)
 {
 	CLEANUP(close_p) int opener = -1;
@@ -73,7 +84,7 @@ static bool make_priv(struct rig *r, int zygote, struct err *e)
 	    confine_filter(opener, &r->p.opener_filter, e) < 0)
 		return false;
 	fences_probe(&r->p, "/tmp");
-	return true;
+	return make_homes(r, e);
 }
 
 static bool connect_client(struct rig *r)
@@ -106,9 +117,15 @@ bool rig_open(struct rig *r, int zygote)
 
 void rig_close(struct rig *r)
 {
+	char homes[80];
+	pid_t pid;
+
 	priv_kill_all(&r->p);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	while ((pid = waitpid(-1, NULL, 0)) > 0)
+		priv_reaped(&r->p, pid);
+	(void)snprintf(homes, sizeof(homes), "%s/zygotes", r->state);
+	if (rmdir(homes) < 0 || rmdir(r->state) < 0)
+		(void)fprintf(stderr, "rig: %s: %s\n", homes, strerror(errno));
 	(void)unlink(r->socket);
 	free(r->p.idmaps);
 	r->config = config_free(r->config);

@@ -17,7 +17,7 @@ struct rig {
 	int front;  /* the front's end of priv's channel */
 	int client; /* accepted at priv's listener; its peer is us */
 	int peer;
-	char socket[64];
+	char socket[64], state[64];
 	const char *tenant_a, *tenant_b;
 };
 

@@ -15,6 +15,7 @@
 #include "wasmd/limits.h"
 
 #define IPC_VERSION 3
+#define IPC_OLDEST  3 /* that a front still speaks with a zygote that outlived its own */
 #define IPC_MAX_FDS 42
 #define CALL_VALUES 16 /* arguments or results of one call */
 #define CALL_NAME   128
@@ -73,6 +74,8 @@ struct msg_priv_found {
 	int64_t pid;
 	char tenant[LIM_NAME];
 	uint8_t digest[32];
+	uint32_t outdated; /* it is of another program than priv would start now */
+	uint32_t pad;
 };
 
 struct msg_priv_serving {

@@ -198,6 +198,8 @@ json_t *json_instance(const struct instance *i)
 	json_put(o, "restarts_at", json_time(restart_due(i)));
 	json_put(o, "starts", json_integer((json_int_t)i->starts));
 	json_put(o, "blocked", json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
+	json_put(o, "outdated",
+		 json_boolean(i->live != NULL && i->live->zyg != NULL && i->live->zyg->outdated));
 	return o;
 }
 

@@ -62,7 +62,31 @@ static void zygote_unlink(struct zygote *z)
 		}
 }
 
-/* It has told what it keeps, or will never. */
+static void zygote_end(struct zygote *z, const struct err *e);
+
+/* Runs from the loop, never below a callback of the zygote itself. */
+static int on_retire(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct zygote *z = arg;
+	const struct err e = { .code = ERR_BUSY, .msg = "the zygote was retired" };
+
+	z->deadline = sd_event_source_disable_unref(z->deadline);
+	if (z->n_lives == 0)
+		zygote_end(z, &e);
+	return 0;
+}
+
+/* One that takes nothing new and has nothing left. */
+static void retire_idle(struct zygote *z)
+{
+	if (z->retiring && z->n_lives == 0 && z->deadline == NULL &&
+	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 0, 1,
+				       on_retire, z) < 0)
+		front_log("a retired zygote stays until its channel ends");
+}
+
+/* It has told what it keeps, or will never. Of another program than ours it takes
+ * nothing new. */
 static void told(struct zygote *z)
 {
 	if (!z->found)
@@ -71,6 +95,8 @@ static void told(struct zygote *z)
 	z->untold = 0;
 	z->front->zygotes->n_untold--;
 	z->deadline = sd_event_source_disable_unref(z->deadline);
+	z->retiring |= z->outdated;
+	retire_idle(z);
 }
 
 /* The end of a zygote, whoever caused it: its instances are lost with it. */
@@ -153,7 +179,8 @@ static int on_ready(struct zygote *z, struct ipc_msg *msg)
 
 	if (z->ready || !ipc_str_ok(m->build, sizeof(m->build)))
 		return -1;
-	if (m->version != IPC_VERSION || (!z->found && m->n_kept != 0) || !take_bell(z, msg))
+	if (m->version < IPC_OLDEST || m->version > IPC_VERSION || (!z->found && m->n_kept != 0) ||
+	    !take_bell(z, msg))
 		return -1;
 	z->info = *m;
 	z->untold = m->n_kept;
@@ -330,6 +357,7 @@ void zygote_found(struct front *f, const struct msg_priv_found *m, int fd)
 	}
 	z->pid = m->pid;
 	z->found = true;
+	z->outdated = m->outdated != 0;
 	f->zygotes->n_untold++;
 	zygote_link(f->zygotes, z);
 }
@@ -418,31 +446,13 @@ void zygote_detach(struct zygote *z, struct live *l)
 		}
 	l->zyg = NULL;
 	z->used_ns = now_mono();
-}
-
-/* Runs from the loop, never below a callback of the zygote itself. */
-static int on_retire(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct zygote *z = arg;
-	const struct err e = { .code = ERR_BUSY, .msg = "the zygote was retired" };
-
-	z->deadline = sd_event_source_disable_unref(z->deadline);
-	if (z->n_lives == 0)
-		zygote_end(z, &e);
-	else if (sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 100000,
-					    1, on_retire, z) < 0)
-		front_log("a retired zygote stays until its channel ends");
-	return 0;
+	retire_idle(z);
 }
 
 void zygote_retire(struct zygote *z)
 {
-	if (z->retiring)
-		return;
 	z->retiring = true;
-	if (z->deadline == NULL)
-		(void)sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 0,
-						 1, on_retire, z);
+	retire_idle(z);
 }
 
 void zygotes_drop_module(struct front *f, const char *tenant, const uint8_t *digest)

@@ -22,7 +22,8 @@ struct zygote {
 	int64_t pid;
 	bool ready;
 	bool retiring;	    /* takes nothing new; ends with its last instance */
-	bool found;	    /* made by an earlier front */
+	bool found;	    /* made by an earlier front, and has not told all yet */
+	bool outdated;	    /* of another program than priv would start now */
 	uint32_t untold;    /* zyg_kept to come */
 	uint32_t strangers; /* told of, and not taken over: their ends come all the same */
 	struct msg_zyg_ready info;

@@ -18,6 +18,7 @@
 #define PRIV_OPENER_NS 2000000000ull /* then it hangs on somebody's file system */
 #define PRIV_ZYGOTES   (2 * LIM_ZYGOTES) /* retiring ones included */
 #define PRIV_HOME_NAME 24u		 /* of a zygote's socket, with NUL */
+#define PRIV_PROGRAM   72u		 /* which file a zygote was started from, as text */
 
 /* An opener at work for one priv_mount. */
 struct priv_job {
@@ -35,6 +36,7 @@ struct priv_zygote {
 	int call;     /* a connection to its home that no front has yet, or -1 */
 	bool adopted; /* of an earlier priv: not our child */
 	char home[PRIV_HOME_NAME], tenant[LIM_NAME];
+	char program[PRIV_PROGRAM];
 	uint8_t digest[32];
 };
 
@@ -51,9 +53,10 @@ struct priv {
 	struct msg_priv_fences fences;
 	int homes; /* directory of the zygotes' sockets */
 	uint64_t last_home;
-	bool serving; /* the front of now has said so */
-	int *idmaps;  /* per tenant: user namespace for its mounts, or -1 */
-	int channel;  /* to the front; -1 between two fronts */
+	char program[PRIV_PROGRAM]; /* zygote_exe */
+	bool serving;		    /* the front of now has said so */
+	int *idmaps;		    /* per tenant: user namespace for its mounts, or -1 */
+	int channel;		    /* to the front; -1 between two fronts */
 	struct priv_job jobs[PRIV_JOBS];
 	struct priv_zygote zygotes[PRIV_ZYGOTES];
 };

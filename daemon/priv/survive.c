@@ -18,7 +18,7 @@
 
 #define HOMES	  "zygotes" /* in the state directory */
 #define LINK	  ".is"	    /* after the socket's name: the link */
-#define LINK_TEXT (LIM_NAME + 2 * 32 + 2)
+#define LINK_TEXT (LIM_NAME + 2 * 32 + PRIV_PROGRAM + 3)
 
 /* ---- names -------------------------------------------------------------- */
 
@@ -44,38 +44,52 @@ static void remove_home(const struct priv *p, const char *name)
 	(void)unlinkat(p->homes, is, 0);
 }
 
-static int write_link(const struct priv *p, const char *name, const char *tenant,
-		      const uint8_t *digest)
+/* TENANT/DIGEST/PROGRAM */
+static int write_link(const struct priv *p, const struct priv_zygote *z)
 {
 	char is[PRIV_HOME_NAME + sizeof(LINK)], text[LINK_TEXT];
-	size_t n = (size_t)snprintf(text, sizeof(text), "%s/", tenant);
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s/", z->tenant);
 
 	for (int i = 0; i < 32; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%02x", digest[i]);
-	link_name(name, is);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%02x", z->digest[i]);
+	(void)snprintf(text + n, sizeof(text) - n, "/%s", z->program);
+	link_name(z->home, is);
 	return symlinkat(text, p->homes, is);
 }
 
-static bool read_link(const struct priv *p, const char *name, char tenant[LIM_NAME],
-		      uint8_t digest[32])
+static bool read_link(const struct priv *p, struct priv_zygote *z)
 {
 	char is[PRIV_HOME_NAME + sizeof(LINK)], text[LINK_TEXT];
-	const char *hex;
+	const char *hex, *program;
 	ssize_t n;
 
-	link_name(name, is);
+	link_name(z->home, is);
 	n = readlinkat(p->homes, is, text, sizeof(text) - 1);
 	if (n < 0)
 		return false;
 	text[n] = '\0';
 	hex = strchr(text, '/');
-	if (hex == NULL || hex - text >= LIM_NAME || strlen(hex + 1) != 64)
+	program = hex != NULL ? strchr(hex + 1, '/') : NULL;
+	if (program == NULL || hex - text >= LIM_NAME || program - hex != 65 ||
+	    strlen(program + 1) >= sizeof(z->program))
 		return false;
 	for (int i = 0; i < 32; i++)
-		if (sscanf(hex + 1 + 2 * i, "%2hhx", &digest[i]) != 1)
+		if (sscanf(hex + 1 + 2 * i, "%2hhx", &z->digest[i]) != 1)
 			return false;
-	(void)snprintf(tenant, LIM_NAME, "%.*s", (int)(hex - text), text);
+	(void)snprintf(z->tenant, sizeof(z->tenant), "%.*s", (int)(hex - text), text);
+	(void)snprintf(z->program, sizeof(z->program), "%s", program + 1);
 	return true;
+}
+
+/* Which file it is, as long as nobody writes to it in place. */
+static void name_program(int exe, char ret[PRIV_PROGRAM])
+{
+	struct stat st = { 0 };
+
+	(void)fstat(exe, &st);
+	(void)snprintf(ret, PRIV_PROGRAM, "%jx.%jx.%jx.%jx", (uintmax_t)st.st_dev,
+		       (uintmax_t)st.st_ino, (uintmax_t)st.st_mtim.tv_sec,
+		       (uintmax_t)st.st_mtim.tv_nsec);
 }
 
 /* ---- a home for a new one ----------------------------------------------- */
@@ -97,6 +111,7 @@ int survive_open(struct priv *p, int state, struct err *e)
 		return err_hint(e, "remove it");
 	}
 	p->last_home = priv_now();
+	name_program(p->zygote_exe, p->program);
 	for (size_t i = 0; i < PRIV_ZYGOTES; i++)
 		p->zygotes[i].pidfd = p->zygotes[i].call = -1;
 	return 0;
@@ -111,8 +126,11 @@ int survive_home(struct priv *p, struct priv_zygote *z, const char *tenant, cons
 	int r;
 
 	(void)snprintf(z->home, sizeof(z->home), "%llx", (unsigned long long)++p->last_home);
+	(void)snprintf(z->tenant, sizeof(z->tenant), "%s", tenant);
+	memcpy(z->program, p->program, sizeof(z->program));
+	memcpy(z->digest, digest, sizeof(z->digest));
 	a = address(p, z->home);
-	if (fd < 0 || write_link(p, z->home, tenant, digest) < 0)
+	if (fd < 0 || write_link(p, z) < 0)
 		return err_set(e, ERR_IO, "a place for the zygote's socket: %s", strerror(errno));
 	old = umask(0177);
 	r = bind(fd, (const struct sockaddr *)&a, sizeof(a));
@@ -122,8 +140,6 @@ int survive_home(struct priv *p, struct priv_zygote *z, const char *tenant, cons
 		remove_home(p, z->home);
 		return e->code;
 	}
-	(void)snprintf(z->tenant, sizeof(z->tenant), "%s", tenant);
-	memcpy(z->digest, digest, sizeof(z->digest));
 	*ret_fd = fd_take(&fd);
 	return 0;
 }
@@ -196,7 +212,7 @@ static void adopt(struct priv *p, const char *name)
 
 	(void)snprintf(found.home, sizeof(found.home), "%s", name);
 	found.call = call_home(p, name);
-	known = read_link(p, name, found.tenant, found.digest);
+	known = read_link(p, &found);
 	if (found.call < 0 || !take_process(&found, &uid)) {
 		survive_gone(p, &found);
 		return;
@@ -285,6 +301,8 @@ void survive_offer(struct priv *p)
 	for (size_t i = 0; i < PRIV_ZYGOTES; i++) {
 		struct priv_zygote *z = &p->zygotes[i];
 		struct msg_priv_found m = { .pid = z->pid };
+
+		m.outdated = strcmp(z->program, p->program) != 0;
 
 		if (z->call < 0)
 			continue;

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,7 +130,7 @@ class Survive(unittest.TestCase):
         if digest not in self.listening:
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             home = next(p for p in (self.d.state / 'zygotes').glob('*.is')
-                        if os.readlink(p).endswith('/' + digest))
+                        if os.readlink(p).split('/')[1] == digest)
             os.chdir(home.parent)
             s.connect(home.name[:-3])
             os.chdir('/')
@@ -318,6 +319,24 @@ class Survive(unittest.TestCase):
             self.assertEqual(self.get(ref)['state'], 'running')
         self.assertEqual(self.wait(ref)['exit']['status'], 4)
         self.assertEqual(self.text(ref), self.ticks(100))
+
+    def test_upgrade_and_back(self):
+        """One of another program is drained: it goes on, and what begins, begins elsewhere."""
+        old, new = self.d.options, self.d.dir / 'wasmd-zygote'
+        shutil.copy(BUILD / 'daemon' / 'wasmd-zygote', new)
+        new.chmod(0o755)
+        first = self.begin(200, 50, 4)
+        self.d.options = ['--zygote', str(new)]
+        self.restart(signal.SIGTERM)
+        self.assertTrue(self.get(first)['outdated'])
+        second = self.begin(200, 50, 5)
+        self.assertFalse(self.get(second)['outdated'])
+        self.d.options = old
+        self.restart(signal.SIGTERM)
+        self.assertEqual([self.get(ref)['outdated'] for ref in (first, second)], [False, True])
+        self.assertEqual([self.wait(ref)['exit']['status'] for ref in (first, second)], [4, 5])
+        self.assertEqual([self.text(ref) for ref in (first, second)], [self.ticks(200)] * 2)
+        self.d.run('tick', '1', '1')
 
     def test_idle_ones_end(self):
         self.wait(self.begin(1, 1))

@@ -47,7 +47,7 @@ class Liar:
     def __init__(self, d, digest, messages, tenant=None):
         homes = d.state / 'zygotes'
         tenant = tenant or ('alice' if AS_ROOT else os.environ.get('USER', 'self'))
-        os.symlink(f'{tenant}/{digest}', homes / 'abc.is')
+        os.symlink(f'{tenant}/{digest}/0', homes / 'abc.is')
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         back = os.getcwd()
         os.chdir(homes)

@@ -8,7 +8,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/wasmd-demo.XXXXXX")
 chmod 755 "$dir"
 daemon=
 finish() {
-	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null; } || true
+	[ -z "$daemon" ] || { kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null; } || true
 	rm -rf "$dir"
 }
 trap finish EXIT

@@ -291,6 +291,7 @@ int front_supervise(struct priv *p, struct front *f)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	(void)signal(SIGINT, SIG_DFL); /* scripts start what is in the background without it */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return 1;
 	k.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -221,10 +221,9 @@ static void adopt(struct priv *p, const char *name)
 		*z = found;
 		return;
 	}
-	(void)fprintf(stderr,
-		      "wasmd: a process of tenant \"%s\" is left from before and ended: "
-		      "the tenant is not the same any more\n",
-		      found.tenant);
+	(void)fprintf(stderr, "wasmd: a process of tenant \"%s\" is left and ended: %s\n",
+		      found.tenant,
+		      z == NULL ? "there are too many" : "the tenant is not what it was");
 	survive_end(p, &found);
 }
 

@@ -475,8 +475,8 @@ static void *stop_soon(void *arg)
 	struct timespec t = { 0, 50 * MS };
 
 	(void)nanosleep(&t, NULL);
-	st->asked = clock_ns(st->clock);
 	atomic_store(&st->stop, 1);
+	st->asked = clock_ns(st->clock); /* after: this thread may pause between the two */
 	return NULL;
 }
 

@@ -4,8 +4,10 @@
 Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
 for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
 """
+import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,7 +19,7 @@ os.environ['WASMD_BUILD'] = str(BUILD)
 sys.path.insert(0, str(ROOT / 'tests/e2e'))
 sys.dont_write_bytecode = True
 import real  # noqa: E402
-from wasmd import Daemon, guest  # noqa: E402
+from wasmd import Daemon, UnixHTTP, guest  # noqa: E402
 
 short = []
 
@@ -146,7 +148,36 @@ def upload_mb_s(d, mib=100, rounds=5):
     return statistics.median(rates)
 
 
+def start_ms(d):
+    """Of a daemon that was killed: from the exec to the first answer."""
+    d.stop(signal.SIGKILL)
+    t = time.monotonic()
+    d.start()
+    return (time.monotonic() - t) * 1000
+
+
+def survivors(live=1000):
+    """A daemon killed with so many instances that sleep: until the next one answers."""
+    with Daemon() as d:
+        d.ctl('module', 'load', guest('tick'), '--name', 'tick', check=0)
+        alone = statistics.median(start_ms(d) for _ in range(3))
+        conn = UnixHTTP(d.socket)
+        body = json.dumps({'module': 'tick', 'args': ['2', '100000000']})
+        for _ in range(live):
+            ref = d.call('POST', '/v1/instances', body, conn=conn).json['id']
+            d.call('POST', f'/v1/instances/{ref}/start', conn=conn)
+        conn.close()
+        with_them = statistics.median(start_ms(d) for _ in range(3))
+        there = d.http('GET', '/v1/info')[1]['instances']
+        if there != live:
+            sys.exit(f'{there} of {live} instances outlived the daemon')
+        print(f'start of a killed daemon {alone:.0f} ms, with {live} live instances {with_them:.0f} ms')
+        bar('daemon.start_ms', round(alone))
+        bar(f'daemon.start_ms_{live}_live', round(with_them), 1000)
+
+
 def daemon():
+    survivors()
     with Daemon() as d:
         bar('daemon.rss_mib', round(resident_mib(d), 1), 10)
     d = with_daemon()

@@ -79,7 +79,7 @@ static int on_retire(sd_event_source *source, uint64_t usec, void *arg)
 /* One that takes nothing new and has nothing left. */
 static void retire_idle(struct zygote *z)
 {
-	if (z->retiring && z->n_lives == 0 && z->deadline == NULL &&
+	if (z->retiring && z->n_lives == 0 && z->deadline == NULL && !z->front->ending &&
 	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, 0, 1,
 				       on_retire, z) < 0)
 		front_log("a retired zygote stays until its channel ends");

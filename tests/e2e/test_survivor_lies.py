@@ -205,7 +205,8 @@ class Lies(unittest.TestCase):
         away = {n + 1 for n in range(len(claims)) if n != 3}
         self.assertEqual({seq for kind, seq in told if kind == KILL}, away)
         self.assertEqual({seq for kind, seq in told if kind == FORGET}, away)
-        self.assertEqual(self.get(self.refs[0])['exit']['cause'], 'lost')  # the liar was ended
+        i = until(lambda: self.get(self.refs[0])['exit'] and self.get(self.refs[0]))
+        self.assertEqual(i['exit']['cause'], 'lost')  # the liar has ended
         self.assertEqual(self.get(made['id'])['exit']['cause'], 'lost')
         self.assertEqual(self.get(ended)['exit']['cause'], 'killed')
         if AS_ROOT:

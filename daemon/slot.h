@@ -42,7 +42,11 @@ struct slot_report {
 struct slot_ctl {
 	_Atomic uint32_t stop;	  /* not 0: the guest shall end */
 	_Atomic uint32_t blocked; /* 1: output waits for room, for ps */
-	uint8_t pad[56];
+	/* Of the front, before it writes a record of output to the log: where the
+	 * ring's tail and the log's end are after that. A later front thus knows
+	 * whether the record was written. */
+	_Atomic uint64_t log_tail, log_end;
+	uint8_t pad[40];
 	struct slot_report report;
 };
 

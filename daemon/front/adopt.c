@@ -86,7 +86,11 @@ static int furnish(struct live *l, const struct told *t, struct ipc_msg *msg, st
 		return e->code;
 	if (!l->client && log_open(l->front->state, i->tenant, i->id, &l->log, e) < 0)
 		return e->code;
-	return take_fds(l, t, msg, e);
+	if (take_fds(l, t, msg, e) < 0)
+		return e->code;
+	if (l->log != NULL)
+		slot_logged(&l->slot, log_end(l->log, 0));
+	return 0;
 }
 
 /* Nothing is known of it: it shall end, and nothing of it need be kept. */

@@ -20,8 +20,11 @@ static int take_output(struct live *l, uint32_t type, const uint8_t *body, uint6
 {
 	if (type != 1 && type != 2)
 		return -1;
-	if (l->log != NULL)
+	if (l->log != NULL) {
+		slot_logging(&l->slot, log_end(l->log, len));
 		log_put(l->log, type, body, len);
+	}
+	ring_taken(&l->slot.output);
 	if (l->gather != NULL)
 		gather_put(l->gather, type, body, len);
 	instance_output(l->inst, type, body, len);
@@ -35,7 +38,8 @@ static int take_audit(struct live *l, uint32_t type, const uint8_t *body, uint64
 
 typedef int take_fn(struct live *l, uint32_t type, const uint8_t *body, uint64_t len);
 
-/* Up to @turns records: 1 when there may be more, 0 when it is empty and the
+/* What is taken off the audit ring is taken when it is in the file. Up to @turns
+ * records: 1 when there may be more, 0 when it is empty and the
  * doorbell is asked for, -1 when the writer lies. */
 static int drain_ring(struct live *l, struct ring *r, int turns, take_fn *take)
 {
@@ -45,7 +49,7 @@ static int drain_ring(struct live *l, struct ring *r, int turns, take_fn *take)
 	int got = 0;
 
 	for (int i = 0; i < turns; i++) {
-		got = ring_get(r, body, sizeof(body), &type, &len);
+		got = ring_read(r, body, sizeof(body), &type, &len);
 		if (got > 0)
 			got = take(l, type, body, len) < 0 ? -1 : 1;
 		else if (got == 0 && ring_sleep(r))
@@ -69,6 +73,8 @@ bool live_drain(struct live *l, bool last)
 	audit = drain_ring(l, &l->slot.audit, turns, take_audit);
 	audit_settle(l->front->audit, l, false);
 	audit_flush(l->front->audit);
+	ring_taken(&l->slot.audit);
+	slot_room(&l->slot.audit);
 	if (out < 0 || audit < 0) {
 		l->broken = true;
 		front_log("instance %s wrote what no worker writes and is killed", l->inst->id);

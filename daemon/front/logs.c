@@ -88,6 +88,15 @@ void log_put(struct log *l, uint32_t stream, const void *bytes, size_t len)
 	put_frame(l, stream, bytes, len);
 }
 
+uint64_t log_end(const struct log *l, size_t len)
+{
+	const size_t head = sizeof(struct log_frame);
+
+	if (l->full || len == 0)
+		return l->size;
+	return l->size + head + (l->size + head + len > LIM_LOG_BYTES ? 0 : len);
+}
+
 struct log *log_close(struct log *l)
 {
 	if (l != NULL)

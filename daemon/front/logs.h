@@ -24,6 +24,8 @@ struct log;
 MUST_CHECK int log_open(const char *state, const char *tenant, const char *id, struct log **ret,
 			struct err *e);
 void log_put(struct log *l, uint32_t stream, const void *bytes, size_t len);
+/* Where its end would be after @len bytes more; 0 bytes: where it is. */
+uint64_t log_end(const struct log *l, size_t len);
 struct log *log_close(struct log *l);
 uint64_t log_size(const char *state, const char *tenant, const char *id); /* bytes of its file */
 void log_remove(const char *state, const char *tenant, const char *id);

@@ -46,6 +46,24 @@ int slot_adopt(int fd, struct slot *ret, struct err *e)
 	return 0;
 }
 
+void slot_logging(struct slot *s, uint64_t log_end)
+{
+	atomic_store(&slot_ctl(s->map)->log_tail, s->output.pos);
+	atomic_store(&slot_ctl(s->map)->log_end, log_end);
+}
+
+/* The worker may have written here too: then its own log has a gap. */
+void slot_logged(struct slot *s, uint64_t log_end)
+{
+	uint64_t tail = atomic_load(&slot_ctl(s->map)->log_tail);
+
+	if (tail - s->output.pos > s->output.size ||
+	    log_end < atomic_load(&slot_ctl(s->map)->log_end))
+		return;
+	s->output.pos = tail;
+	ring_taken(&s->output);
+}
+
 void slot_done(struct slot *s)
 {
 	if (s->map == NULL)

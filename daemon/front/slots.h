@@ -23,6 +23,11 @@ MUST_CHECK int slot_adopt(int fd, struct slot *ret, struct err *e);
 /* Unmaps and closes; fine on a zeroed one. */
 void slot_done(struct slot *s);
 
+/* The record of output that was read last goes to the log, which then ends at
+ * @log_end; and what an earlier front had done when it was killed. */
+void slot_logging(struct slot *s, uint64_t log_end);
+void slot_logged(struct slot *s, uint64_t log_end);
+
 /* The guest shall end; wakes a worker that waits for room in its output ring. */
 void slot_stop(struct slot *s);
 /* After reading: lets a writer that found the ring full go on. */

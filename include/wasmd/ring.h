@@ -109,10 +109,12 @@ static inline bool ring_must_wake(struct ring *r)
 
 /*
  * Reader: 1 and one record copied to @buf, 0 when there is none, -1 when what
- * stands there can't be true (the writer is broken or hostile: drop it).
+ * stands there can't be true (the writer is broken or hostile: drop it). Its
+ * room is the writer's again after ring_taken; until then a later reader, who
+ * begins at the tail, would read it again.
  */
-static inline int ring_get(struct ring *r, void *buf, uint64_t cap, uint32_t *ret_type,
-			   uint64_t *ret_len)
+static inline int ring_read(struct ring *r, void *buf, uint64_t cap, uint32_t *ret_type,
+			    uint64_t *ret_len)
 {
 	uint64_t head = atomic_load_explicit(&r->h->head, memory_order_acquire);
 	uint64_t have = head - r->pos;
@@ -127,10 +129,26 @@ static inline int ring_get(struct ring *r, void *buf, uint64_t cap, uint32_t *re
 		return -1;
 	ring_copy_out(r, r->pos + 8, buf, hdr[0]);
 	r->pos += ring_span(hdr[0]);
-	atomic_store_explicit(&r->h->tail, r->pos, memory_order_release);
 	*ret_type = hdr[1];
 	*ret_len = hdr[0];
 	return 1;
+}
+
+/* Reader: all that was read is dealt with. */
+static inline void ring_taken(struct ring *r)
+{
+	atomic_store_explicit(&r->h->tail, r->pos, memory_order_release);
+}
+
+/* Reader: both at once. */
+static inline int ring_get(struct ring *r, void *buf, uint64_t cap, uint32_t *ret_type,
+			   uint64_t *ret_len)
+{
+	int got = ring_read(r, buf, cap, ret_type, ret_len);
+
+	if (got > 0)
+		ring_taken(r);
+	return got;
 }
 
 /* Reader: asks for the doorbell; true when records came in meanwhile (read on). */

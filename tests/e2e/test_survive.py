@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -219,6 +220,17 @@ class Survive(unittest.TestCase):
         self.assertEqual(self.wait(ref)['exit']['cause'], 'output')
         lines = set(self.text(ref).splitlines()[:-1])
         self.assertEqual(lines, {'0123456789' * 4})
+
+    def test_every_line_once(self):
+        """Wherever in its work the front is killed."""
+        want = ''.join(f'line {i}\n' for i in range(1, 200001))
+        for _ in range(3):
+            ref = self.begin('count', 200000, module='front')
+            for _ in range(4):
+                time.sleep(random.random() * 0.05)
+                self.kill_front()
+            self.assertEqual(self.wait(ref)['exit']['cause'], 'exited')
+            self.assertEqual(self.text(ref), want)
 
     def test_paused(self):
         ref = self.begin(40, 50)

@@ -317,11 +317,12 @@ static void keep_fds(struct zygote *z, struct inst *n, struct ipc_msg *m)
 
 	if (z->bell < 0 && m->n_fds > FD_DOORBELL)
 		z->bell = fd_take(&m->fds[FD_DOORBELL]);
-	if (n == NULL || !is_kept(n) || m->n_fds <= FD_SLOT)
+	if (n == NULL || !is_kept(n))
 		return;
 	(void)getrlimit(RLIMIT_NOFILE, &lim);
-	n->slot = fd_take(&m->fds[FD_SLOT]);
-	if ((rlim_t)n->slot + FDS_TO_GO < lim.rlim_cur)
+	if (m->n_fds > FD_SLOT)
+		n->slot = fd_take(&m->fds[FD_SLOT]);
+	if (n->slot >= 0 && (rlim_t)n->slot + FDS_TO_GO < lim.rlim_cur)
 		return;
 	n->kept.flags |= START_CLIENT;
 	n->kept.flags &= ~(uint64_t)START_KEPT;

@@ -5,6 +5,9 @@
  * the answers' own "start_ns" (0 where they have none).
  *
  * usage: bench-http SOCKET METHOD PATH CLIENTS SECONDS
+ *
+ * SOCKET "-" is the bare reference: for each client a process that answers
+ * whatever comes with as many bytes as an instance has, and does nothing else.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -49,6 +52,35 @@ static int dial(const char *path)
 		return fd;
 	(void)close(fd);
 	return -1;
+}
+
+static void answer_bare(int fd)
+{
+	char in[4096], body[720], out[1024];
+	int n;
+
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	n = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+		     strlen(body), body);
+	while (recv(fd, in, sizeof(in), 0) > 0 && send(fd, out, (size_t)n, MSG_NOSIGNAL) == n)
+		;
+	_exit(0);
+}
+
+static int dial_bare(void)
+{
+	int ends[2];
+	pid_t child = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? fork() : -1;
+
+	if (child == 0) {
+		(void)close(ends[0]);
+		answer_bare(ends[1]);
+	}
+	if (child < 0)
+		return -1;
+	(void)close(ends[1]);
+	return ends[0];
 }
 
 /* Bytes that the answer at @buf will have, or 0 while its head is not whole. */
@@ -96,7 +128,7 @@ static const char *one(struct client *c, int fd)
 static void *client_run(void *arg)
 {
 	struct client *c = arg;
-	int fd = dial(c->socket);
+	int fd = strcmp(c->socket, "-") == 0 ? dial_bare() : dial(c->socket);
 
 	if (fd < 0)
 		c->failed = "connect";

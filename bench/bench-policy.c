@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "policy/prog.h"
 #include "wasmd/policy.h"
 
 #define ROUNDS 200 /* short ones: the best is one that nothing interrupted */
@@ -155,11 +156,58 @@ static void bench_load(void)
 	report("100 path rules: text to judge", best);
 }
 
+/* The verifier on 4,096 instructions, branchier than compiled rules are. */
+static double verify_ms(const struct insn *at, size_t n, uint64_t *ret_worst)
+{
+	struct prog_world world = prog_world_gate(0);
+	double best = 1e9;
+
+	for (int round = 0; round < 10; round++) {
+		uint64_t t = now_ns();
+		struct verified_prog *p;
+		struct err e = { 0 };
+		double ms;
+
+		if (prog_verify(at, n, &world, 0, &p, &e) < 0) {
+			fprintf(stderr, "%s\n", e.msg);
+			exit(1);
+		}
+		ms = (double)(now_ns() - t) / 1e6;
+		*ret_worst = prog_worst(p);
+		(void)prog_free(p);
+		best = ms < best ? ms : best;
+	}
+	return best;
+}
+
+static double bench_verify(void)
+{
+	static const struct insn branch[] = {
+		{ INSN_ldxdw, 2, 1, offsetof(struct gate_req, len), 0 },
+		{ INSN_jgt64_k, 2, 0, 2, 100 },
+		{ INSN_add64_x, 0, 2, 0, 0 },
+		{ INSN_stxdw, 10, 0, -8, 0 },
+	};
+	struct insn at[4096] = { { INSN_mov64_k, 0, 0, 0, 0 } };
+	uint64_t worst;
+	double ms;
+
+	for (size_t i = 1; i + 1 < ARRAY_LEN(at); i++)
+		at[i] = branch[(i - 1) % 4];
+	at[4094] = (struct insn){ INSN_mov64_k, 0, 0, 0, 0 };
+	at[4093] = at[4092] = at[4094];
+	at[4095] = (struct insn){ INSN_exit, 0, 0, 0, 0 };
+	ms = verify_ms(at, ARRAY_LEN(at), &worst);
+	printf("%-52s %8.3f ms, at worst %llu instructions\n", "verify 4,096 instructions", ms,
+	       (unsigned long long)worst);
+	return ms;
+}
+
 int main(void)
 {
 	static const char path[] = "/out/photos/2024/summer/beach/IMG_0001.jpeg";
 	int64_t fds[20];
-	double plain, others, decision, glob;
+	double plain, others, decision, glob, verify;
 	struct gate_req q = { .op = GATE_OP_fd_write,
 			      .obj[0] = { .fd = 22,
 					  .class = GATE_CLASS_FILE,
@@ -186,6 +234,8 @@ int main(void)
 		    "{\"on\": \"fs.write\", \"path\": \"/out/**/*.%d\", \"then\": \"deny\"}", &q,
 		    0);
 	bench_load();
+	verify = bench_verify();
+	bar("verify_4096_ms", verify, 10);
 	bar("decision_20_ns", decision, 50);
 	bar("plain_allow_ns", plain > others ? plain : others, 15);
 	bar("glob_43_bytes_ns", glob, 150);

@@ -176,18 +176,32 @@ def survivors(live=1000):
         bar(f'daemon.start_ms_{live}_live', round(with_them), 1000)
 
 
+def instance_figures(d, rounds=5):
+    """One of a thousand instances, over one connection, beside a bare process on a socket pair."""
+    for _ in range(999):
+        d.create(module='hello')
+    d.create(module='hello', name='shown')
+    ask = ('GET', '/v1/instances/shown', 1, 1)
+    runs = [(numbers(BUILD / 'bench/bench-http', '-', *ask),
+             numbers(BUILD / 'bench/bench-http', d.socket, *ask)) for _ in range(rounds)]
+    bare, ours = (statistics.median(r[k][0] for r in runs) for k in (0, 1))
+    print(f'{"GET of an instance, 1,000 present":42}{ours:12.0f} per second')
+    print(f'{"a bare process that answers as much":42}{bare:12.0f} per second')
+    bar('daemon.get_instance_per_s', round(ours), least=60000)
+    bar('daemon.get_instance_over_bare', round(statistics.median(b[1] / a[1] for a, b in runs), 2))
+
+
 def daemon():
     survivors()
     with Daemon() as d:
         bar('daemon.rss_mib', round(resident_mib(d), 1), 10)
     d = with_daemon()
     try:
-        bar('daemon.upload_mb_s', round(upload_mb_s(d)), least=200)
+        bar('daemon.upload_mb_s', round(upload_mb_s(d)), least=300)
+        instance_figures(d)
         rows = [('POST /v1/run of hello, 1 client', 'POST', '/v1/run?module=hello', 1),
                 ('POST /v1/run of hello, 8 clients', 'POST', '/v1/run?module=hello', 8),
-                ('GET of an instance, 1 client', 'GET', '/v1/instances/shown', 1),
                 ('GET /v1/info, 1 client', 'GET', '/v1/info', 1)]
-        d.http('POST', '/v1/instances', '{"module":"hello","name":"shown"}')
         print(f'{"the daemon":42}{"per second":>12}{"p50 us":>10}{"p99 us":>10}')
         for what, method, path, clients in rows:
             rate, p50, p99, _, _ = numbers(BUILD / 'bench/bench-http', d.socket, method, path,

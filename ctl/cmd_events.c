@@ -36,17 +36,28 @@ static void reader_done(struct reader *r)
 
 static void put_value(FILE *f, const char *key, const json_t *v)
 {
-	if (json_is_string(v) && json_string_length(v) > 0)
-		(void)fprintf(f, " %s=%s", key, json_string_value(v));
+	const char *text = json_string_value(v);
+	char buf[16];
+
+	if (text != NULL && (strcmp(key, "id") == 0 || strncmp(text, "sha256:", 7) == 0))
+		text = show_short_id(text, buf, sizeof(buf));
+	if (text != NULL && text[0] != '\0')
+		(void)fprintf(f, " %s=%s", key, text);
 	else if (json_is_integer(v))
 		(void)fprintf(f, " %s=%lld", key, (long long)json_integer_value(v));
 	else if (json_is_boolean(v))
 		(void)fprintf(f, " %s=%s", key, json_is_true(v) ? "yes" : "no");
 }
 
-static bool said_before(const char *key)
+static bool said_already(const char *key)
 {
 	return strcmp(key, "time") == 0 || strcmp(key, "event") == 0;
+}
+
+/* An end that needs no words. */
+static bool plain_end(const json_t *o, const char *key)
+{
+	return strcmp(key, "message") == 0 && strcmp(show_text(o, "cause"), "exited") == 0;
 }
 
 /* "TIME EVENT key=value ..."; what an object within says is added to it. */
@@ -63,9 +74,13 @@ static int tell(json_t *event, struct err *e)
 	(void)fprintf(f, "%s %s", show_text(event, "time"), show_text(event, "event"));
 	json_object_foreach(event, key, v)
 	{
-		if (!said_before(key))
+		if (!said_already(key))
 			put_value(f, key, v);
-		json_object_foreach(v, inner_key, inner) put_value(f, inner_key, inner);
+		json_object_foreach(v, inner_key, inner)
+		{
+			if (!plain_end(v, inner_key))
+				put_value(f, inner_key, inner);
+		}
 	}
 	if (fclose(f) != 0)
 		return err_nomem(e);

@@ -99,6 +99,8 @@ const char *show_text(const json_t *object, const char *key); /* "" when missing
 int64_t show_number(const json_t *object, const char *key);   /* 0 when missing */
 /* Whether a call of it waits for its output to be read. */
 bool show_blocked(const json_t *instance);
+/* The first twelve digits of an id or a digest, in @buf. */
+const char *show_short_id(const char *id, char *buf, size_t size);
 int show_json(const json_t *j, bool lines, struct err *e);
 /* A list's answer in the form asked for. */
 int show_list(const struct ctl *ctl, const json_t *answer, const struct view *v, struct err *e);

@@ -102,7 +102,7 @@ int show_each(struct ctl *ctl, const char *kind, const struct view *v, int n, ch
 
 /* ---- the objects -------------------------------------------------------- */
 
-static const char *short_id(const char *id, char *buf, size_t size)
+const char *show_short_id(const char *id, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, "%.12s", strncmp(id, "sha256:", 7) == 0 ? id + 7 : id);
 	return buf;
@@ -142,12 +142,17 @@ bool show_blocked(const json_t *instance)
 	return json_is_true(b) || (json_is_string(b) && json_string_length(b) > 0);
 }
 
-/* "running", "paused", "running, BLOCKED" and, where the daemon says it, by what. */
+/* "running", "exited, will restart", "running, BLOCKED" and, where the daemon says it, by what. */
 static void add_state(struct table *t, const json_t *i)
 {
 	const char *state = show_text(i, "state"), *why = show_text(i, "blocked");
 	char text[128];
 
+	if (show_text(i, "restarts_at")[0] != '\0') {
+		(void)snprintf(text, sizeof(text), "%.40s, will restart", state);
+		table_add(t, text);
+		return;
+	}
 	if (!show_blocked(i)) {
 		table_add(t, state);
 		return;
@@ -162,10 +167,10 @@ static void instance_row(struct table *t, const json_t *i)
 	const char *module = show_text(i, "module_name");
 	char id[16], digest[16];
 
-	table_add(t, short_id(show_text(i, "id"), id, sizeof(id)));
+	table_add(t, show_short_id(show_text(i, "id"), id, sizeof(id)));
 	table_add(t, show_text(i, "name"));
 	if (module[0] == '\0')
-		module = short_id(show_text(i, "module"), digest, sizeof(digest));
+		module = show_short_id(show_text(i, "module"), digest, sizeof(digest));
 	table_add(t, module);
 	add_state(t, i);
 	add_end(t, json_object_get(i, "exit"));
@@ -216,7 +221,7 @@ static void stats_row(struct table *t, const json_t *i)
 
 	table_add(t, show_text(i, "name")[0] != '\0'
 			     ? show_text(i, "name")
-			     : short_id(show_text(i, "id"), id, sizeof(id)));
+			     : show_short_id(show_text(i, "id"), id, sizeof(id)));
 	add_state(t, i);
 	add_nanos(t, usage, "cpu_ns");
 	add_nanos(t, usage, "wall_ns");
@@ -248,7 +253,7 @@ static void module_row(struct table *t, const json_t *m)
 			       json_is_string(name) ? json_string_value(name) : "?");
 	}
 	table_add(t, list);
-	table_add(t, short_id(show_text(m, "digest"), digest, sizeof(digest)));
+	table_add(t, show_short_id(show_text(m, "digest"), digest, sizeof(digest)));
 	bytes_text((uint64_t)show_number(m, "size"), size, sizeof(size));
 	table_add(t, size);
 	(void)snprintf(size, sizeof(size), "%lld", (long long)show_number(m, "functions"));

@@ -1,89 +1,123 @@
 /*
- * One instruction as text, in the common assembler syntax. Driven by the
- * forms of insns.def; it trusts nothing and so prints hostile words too.
+ * One instruction as text, in the syntax that asm.c reads back. Driven by the
+ * rows of insns.def; it trusts nothing and so prints hostile words too.
  */
 #include <inttypes.h>
 
 #include "policy/prog.h"
-
-static void mem_text(const struct insn *in, unsigned reg, char *buf, size_t size)
-{
-	(void)snprintf(buf, size, "[r%u%+d]", reg, in->off);
-}
-
-static void args_text(const struct insn *in, enum insn_form form, char *buf, size_t size)
-{
-	char mem[16];
-
-	mem_text(in, form == FORM_LDX ? in->src : in->dst, mem, sizeof(mem));
-	switch (form) {
-	case FORM_ALU_K:
-	case FORM_MOV_K:
-	case FORM_DIV_K:
-	case FORM_SH_K:
-		(void)snprintf(buf, size, " r%u, %d", in->dst, in->imm);
-		break;
-	case FORM_ALU_X:
-	case FORM_MOV_X:
-	case FORM_DIV_X:
-		(void)snprintf(buf, size, " r%u, r%u", in->dst, in->src);
-		break;
-	case FORM_NEG:
-		(void)snprintf(buf, size, " r%u", in->dst);
-		break;
-	case FORM_END:
-		(void)snprintf(buf, size, "%d r%u", in->imm, in->dst);
-		break;
-	case FORM_JA:
-		(void)snprintf(buf, size, " %+d", in->off);
-		break;
-	case FORM_JA32:
-		(void)snprintf(buf, size, " %+d", in->imm);
-		break;
-	case FORM_JCC_K:
-		(void)snprintf(buf, size, " r%u, %d, %+d", in->dst, in->imm, in->off);
-		break;
-	case FORM_JCC_X:
-		(void)snprintf(buf, size, " r%u, r%u, %+d", in->dst, in->src, in->off);
-		break;
-	case FORM_LDX:
-		(void)snprintf(buf, size, " r%u, %s", in->dst, mem);
-		break;
-	case FORM_ST:
-		(void)snprintf(buf, size, " %s, %d", mem, in->imm);
-		break;
-	case FORM_STX:
-	case FORM_ATOMIC:
-		(void)snprintf(buf, size, " %s, r%u", mem, in->src);
-		break;
-	default:
-		buf[0] = '\0';
-	}
-}
 
 static const char *or_unknown(const char *name)
 {
 	return name != NULL ? name : "unknown";
 }
 
+/* Where a field beside the opcode takes part in the name. */
+void prog_mnemonic(const struct insn *in, char *buf, size_t size)
+{
+	struct insn_info row = insn_info(in->op);
+	const char *text = or_unknown(row.text);
+	int width = (in->op & 7) == 7 ? 64 : 32;
+
+	switch (row.form) {
+	case FORM_DIV_K:
+	case FORM_DIV_X:
+		(void)snprintf(buf, size, "%s%s", in->off == 1 ? "s" : "", text);
+		break;
+	case FORM_MOV_X:
+		if (in->off != 0)
+			(void)snprintf(buf, size, "movsx%d%d", in->off, width);
+		else
+			(void)snprintf(buf, size, "%s", text);
+		break;
+	case FORM_END:
+		(void)snprintf(buf, size, "%s%d", text, in->imm);
+		break;
+	case FORM_ATOMIC:
+		(void)snprintf(buf, size, "%s %s%s", text, or_unknown(atomic_info(in->imm).text),
+			       in->op == INSN_atomic32 ? "32" : "");
+		break;
+	default:
+		(void)snprintf(buf, size, "%s", text);
+	}
+}
+
+static void mem_text(unsigned reg, int off, char *buf, size_t size)
+{
+	if (off != 0)
+		(void)snprintf(buf, size, "[r%u%+d]", reg, off);
+	else
+		(void)snprintf(buf, size, "[r%u]", reg);
+}
+
+static void call_text(const struct insn *in, char *buf, size_t size)
+{
+	const char *name = helper_info(in->imm).name;
+
+	if (in->src == 1)
+		(void)snprintf(buf, size, "local %+d", in->imm);
+	else if (name != NULL)
+		(void)snprintf(buf, size, "%s", name);
+	else
+		(void)snprintf(buf, size, "%d", in->imm);
+}
+
+static void wide_text(const struct insn *in, uint32_t hi, char *buf, size_t size)
+{
+	uint32_t lo = (uint32_t)in->imm;
+
+	if (in->src == 1)
+		(void)snprintf(buf, size, "map %" PRIu32, lo);
+	else if (in->src == 2)
+		(void)snprintf(buf, size, "map %" PRIu32 " + %" PRIu32, lo, hi);
+	else
+		(void)snprintf(buf, size, "%#" PRIx64, lo | (uint64_t)hi << 32);
+}
+
+static void operand_text(const struct insn *in, uint32_t hi, char letter, char *buf, size_t size)
+{
+	switch (letter) {
+	case 'd':
+	case 's':
+		(void)snprintf(buf, size, "r%u", letter == 'd' ? in->dst : in->src);
+		break;
+	case 'D':
+	case 'S':
+		mem_text(letter == 'D' ? in->dst : in->src, in->off, buf, size);
+		break;
+	case 'i':
+		(void)snprintf(buf, size, "%d", in->imm);
+		break;
+	case 'j':
+		(void)snprintf(buf, size, "%+d", in->off);
+		break;
+	case 'k':
+		(void)snprintf(buf, size, "%+d", in->imm);
+		break;
+	case 'h':
+		call_text(in, buf, size);
+		break;
+	case 'w':
+		wide_text(in, hi, buf, size);
+		break;
+	default: /* ", " */
+		(void)snprintf(buf, size, "%c", letter);
+	}
+}
+
 size_t prog_disasm(const struct insn *at, size_t left, char *buf, size_t size)
 {
 	struct insn_info row = insn_info(at->op);
-	char args[64];
+	const char *operands = form_info(row.form).operands;
+	bool wide = row.form == FORM_LDDW && left > 1;
+	size_t n;
 
-	args_text(at, row.form, args, sizeof(args));
-	if (row.form == FORM_LDDW && left > 1) {
-		uint64_t v = (uint32_t)at->imm | (uint64_t)(uint32_t)at[1].imm << 32;
+	prog_mnemonic(at, buf, size);
+	for (const char *c = operands; *c != '\0'; c++) {
+		char text[40];
 
-		(void)snprintf(buf, size, "lddw r%u, %#" PRIx64, at->dst, v);
-		return 2;
+		operand_text(at, wide ? (uint32_t)at[1].imm : 0, *c, text, sizeof(text));
+		n = strlen(buf);
+		(void)snprintf(buf + n, size - n, "%s%s", c == operands ? " " : "", text);
 	}
-	if (row.form == FORM_CALL)
-		(void)snprintf(buf, size, "call %s", or_unknown(helper_info(at->imm).name));
-	else if (row.form == FORM_ATOMIC)
-		(void)snprintf(buf, size, "%s %s%s", row.text,
-			       or_unknown(atomic_info(at->imm).text), args);
-	else
-		(void)snprintf(buf, size, "%s%s", or_unknown(row.text), args);
-	return 1;
+	return wide ? 2 : 1;
 }

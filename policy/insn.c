@@ -16,8 +16,9 @@ struct insn_info insn_info(uint8_t op)
 
 struct form_info form_info(enum insn_form form)
 {
-	static const struct form_info rows[] = { [FORM_NONE] = { "", "", '0', '0', '0' },
-#define FORM(name, reads, writes, src, off, imm) [FORM_##name] = { reads, writes, src, off, imm },
+	static const struct form_info rows[] = { [FORM_NONE] = { "", "", "", '0', '0', '0' },
+#define FORM(name, operands, reads, writes, src, off, imm) \
+	[FORM_##name] = { operands, reads, writes, src, off, imm },
 						 POLICY_FORMS(FORM)
 #undef FORM
 	};

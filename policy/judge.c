@@ -173,11 +173,12 @@ static int load_filter(struct load *d)
 static int load_prog(struct load *d)
 {
 	struct image_part part = d->j->head.prog;
+	struct prog_world world = prog_world_gate(d->j->globs.n);
 	CLEANUP(free_p) struct insn *at = copy_of(d, part, sizeof(*at), "it has no program");
 
 	if (at == NULL)
 		return d->e->code;
-	if (prog_verify(at, part.len / sizeof(*at), 0, &d->j->prog, d->e) < 0)
+	if (prog_verify(at, part.len / sizeof(*at), &world, 0, &d->j->prog, d->e) < 0)
 		return err_prefix(d->e, "the gate's program");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/ctx.def"
 #include "policy/helpers.def"
 #include "policy/insns.def"
 #include "wasmd/cleanup.h"
@@ -41,13 +42,13 @@ enum insn_group {
 
 enum insn_form {
 	FORM_NONE,
-#define FORM(name, reads, writes, src, off, imm) FORM_##name,
+#define FORM(name, operands, reads, writes, src, off, imm) FORM_##name,
 	POLICY_FORMS(FORM)
 #undef FORM
 };
 
 struct form_info {
-	const char *reads, *writes;
+	const char *operands, *reads, *writes;
 	char src, off, imm;
 };
 
@@ -94,16 +95,47 @@ struct helper_info helper_info(int32_t id);
 
 /* ---- verify ------------------------------------------------------------- */
 
+/* Bytes of the context that a program may read at any offset in them. */
+struct ctx_field {
+	const char *name;
+	uint32_t at, len;
+	bool write;
+};
+
+struct map_info {
+	uint32_t key_size, value_size;
+	bool direct; /* has one value, which lddw may point into */
+};
+
+/* What a program finds around itself. */
+struct prog_world {
+	const struct ctx_field *fields;
+	size_t n_fields;
+	const struct map_info *maps;
+	size_t n_maps, n_globs;
+	bool tell_len; /* r2 is ctx_len at the start, as the conformance vectors expect */
+	uint64_t ctx_len;
+};
+
+/* Of struct gate_req: the fields of ctx.def. */
+struct prog_world prog_world_gate(size_t n_globs);
+
 struct verified_prog; /* passed every check; the only thing that runs */
 
-/* Accepts what RFC 9669 defines though no policy needs it: loops, zero
- * divisors, wide shifts, r2. For the conformance vectors. */
+/* Accepts what RFC 9669 defines though no policy needs it: zero divisors, wide
+ * shifts. For the conformance vectors. */
 #define VERIFY_LAX 1u
+/* Nothing about what registers and memory hold: the interpreter's own checks
+ * must do. For the tests that show they do. */
+#define VERIFY_SHAPE 2u
 
 /* The instructions are copied. The sentence names instruction and register. */
-MUST_CHECK int prog_verify(const struct insn *at, size_t n, unsigned flags,
-			   struct verified_prog **ret, struct err *e);
+MUST_CHECK int prog_verify(const struct insn *at, size_t n, const struct prog_world *world,
+			   unsigned flags, struct verified_prog **ret, struct err *e);
 struct verified_prog *prog_free(struct verified_prog *p);
+
+/* Instructions that it runs at most, as proved. */
+uint64_t prog_worst(const struct verified_prog *p);
 
 /* ---- run ---------------------------------------------------------------- */
 
@@ -120,6 +152,8 @@ struct run_env {
 MUST_CHECK enum run_end prog_run(const struct verified_prog *p, const struct run_env *env,
 				 uint64_t *ret_r0);
 
+/* The name of an instruction: "mov", "sdiv32", "lock fetch add". */
+void prog_mnemonic(const struct insn *in, char *buf, size_t size);
 /* One instruction as text, jumps as +n. Returns the slots it took (1 or 2). */
 size_t prog_disasm(const struct insn *at, size_t left, char *buf, size_t size);
 
@@ -134,6 +168,7 @@ struct run_op {
 /* The makings of a verified program; nobody but verify.c and run.c looks. */
 struct verified_prog {
 	size_t n;
+	uint64_t worst;
 	bool stack; /* mentions r10: the stack must be zeroed */
 	struct run_op at[];
 };

@@ -3,97 +3,38 @@
  * proved control flow and initialisation; every memory access and every
  * backward jump is still checked here.
  */
-#include <endian.h>
-
+#include "policy/alu.h"
 #include "policy/prog.h"
 #include "wasmd/limits.h"
 
+/* Where a function goes on when the one that it called returns. */
+struct saved {
+	const struct run_op *pc;
+	uint64_t r[4]; /* r6 to r9 */
+};
+
 struct run {
 	uint64_t ctx, ctx_len;
-	uint64_t stack;
+	uint64_t stack, stack_len; /* of all functions that run */
 	bool ctx_write;
-	uint8_t *frame; /* LIM_BPF_STACK bytes; its end is r10 */
+	uint8_t *frames; /* LIM_BPF_STACK bytes each; the end of the last is r10 */
+	struct saved saved[LIM_BPF_FRAMES];
+	size_t depth;
 };
+
+#define CALL_LOCAL 0x8d /* no opcode of the groups here: a label's number only */
 
 /* The only road from a program's address to a host pointer; NULL: not its own. */
 static inline void *mem_at(const struct run *m, uint64_t addr, uint64_t len, bool write)
 {
 	if (addr - m->ctx <= m->ctx_len - len && m->ctx_len >= len && (!write || m->ctx_write))
 		return (void *)(uintptr_t)addr;
-	if (addr - m->stack <= LIM_BPF_STACK - len)
-		return m->frame + (addr - m->stack);
+	if (addr - m->stack <= m->stack_len - len)
+		return m->frames + (addr - m->stack);
 	return NULL;
 }
 
-/* ---- what the odd instructions mean ------------------------------------- */
-
-static uint64_t div64(uint64_t a, uint64_t b, bool is_signed)
-{
-	if (b == 0)
-		return 0;
-	if (!is_signed)
-		return a / b;
-	return b == UINT64_MAX ? -a : (uint64_t)((int64_t)a / (int64_t)b);
-}
-
-static uint64_t mod64(uint64_t a, uint64_t b, bool is_signed)
-{
-	if (b == 0)
-		return a;
-	if (!is_signed)
-		return a % b;
-	return b == UINT64_MAX ? 0 : (uint64_t)((int64_t)a % (int64_t)b);
-}
-
-static uint32_t div32(uint32_t a, uint32_t b, bool is_signed)
-{
-	if (b == 0)
-		return 0;
-	if (!is_signed)
-		return a / b;
-	return b == UINT32_MAX ? -a : (uint32_t)((int32_t)a / (int32_t)b);
-}
-
-static uint32_t mod32(uint32_t a, uint32_t b, bool is_signed)
-{
-	if (b == 0)
-		return a;
-	if (!is_signed)
-		return a % b;
-	return b == UINT32_MAX ? 0 : (uint32_t)((int32_t)a % (int32_t)b);
-}
-
-/* mov with a sign extension of @bits (0: none). */
-static uint64_t extend(uint64_t v, int bits)
-{
-	switch (bits) {
-	case 8:
-		return (uint64_t)(int64_t)(int8_t)v;
-	case 16:
-		return (uint64_t)(int64_t)(int16_t)v;
-	case 32:
-		return (uint64_t)(int64_t)(int32_t)v;
-	default:
-		return v;
-	}
-}
-
-static uint64_t to_le(uint64_t v, int32_t width)
-{
-	return width == 16 ? htole16((uint16_t)v) : width == 32 ? htole32((uint32_t)v) : htole64(v);
-}
-
-static uint64_t to_be(uint64_t v, int32_t width)
-{
-	return width == 16 ? htobe16((uint16_t)v) : width == 32 ? htobe32((uint32_t)v) : htobe64(v);
-}
-
-static uint64_t swap(uint64_t v, int32_t width)
-{
-	return width == 16   ? __builtin_bswap16((uint16_t)v)
-	       : width == 32 ? __builtin_bswap32((uint32_t)v)
-			     : __builtin_bswap64(v);
-}
+/* ---- atomics --------------------------------------------------------------- */
 
 #define ATOMIC(width)                                                                            \
 	static bool atomic##width(const struct run *m, const struct run_op *in, uint64_t r[11])  \
@@ -129,6 +70,33 @@ static bool call(const struct helper_env *help, int32_t id, uint64_t r[11])
 	return help != NULL && helper_info(id).fn(help, &r[1], &r[0]);
 }
 
+/* ---- functions ------------------------------------------------------------- */
+
+static bool enter(struct run *m, const struct run_op *pc, uint64_t r[11])
+{
+	struct saved *to = &m->saved[m->depth];
+
+	if (m->depth + 1 == LIM_BPF_FRAMES)
+		return false;
+	to->pc = pc;
+	memcpy(to->r, &r[6], sizeof(to->r));
+	m->depth++;
+	memset(m->frames + m->stack_len, 0, LIM_BPF_STACK);
+	m->stack_len += LIM_BPF_STACK;
+	r[10] = m->stack + m->stack_len;
+	return true;
+}
+
+static const struct run_op *leave(struct run *m, uint64_t r[11])
+{
+	const struct saved *from = &m->saved[--m->depth];
+
+	memcpy(&r[6], from->r, sizeof(from->r));
+	m->stack_len -= LIM_BPF_STACK;
+	r[10] = m->stack + m->stack_len;
+	return from->pc;
+}
+
 /* ---- the loop ------------------------------------------------------------ */
 
 #define NEXT()	 goto * (++pc)->label
@@ -137,39 +105,48 @@ static bool call(const struct helper_env *help, int32_t id, uint64_t r[11])
 #define IMM	 ((uint64_t)(int64_t)pc->imm)
 #define IMM32	 ((uint32_t)pc->imm)
 #define AT(base) ((base) + (uint64_t)(int64_t)pc->off)
-#define ALU(name, x64, x32)                                    \
+#define ALU(name, op, x64, x32)                                \
 	do_##name##64_k:                                       \
 	{                                                      \
 		uint64_t a = DST, b = IMM;                     \
+		bool s = pc->off != 0;                         \
+		(void)s;                                       \
 		DST = (x64);                                   \
 	}                                                      \
 	NEXT();                                                \
 	do_##name##64_x:                                       \
 	{                                                      \
 		uint64_t a = DST, b = SRC;                     \
+		bool s = pc->off != 0;                         \
+		(void)s;                                       \
 		DST = (x64);                                   \
 	}                                                      \
 	NEXT();                                                \
 	do_##name##32_k:                                       \
 	{                                                      \
 		uint32_t a = (uint32_t)DST, b = IMM32;         \
+		bool s = pc->off != 0;                         \
+		(void)s;                                       \
 		DST = (uint32_t)(x32);                         \
 	}                                                      \
 	NEXT();                                                \
 	do_##name##32_x:                                       \
 	{                                                      \
 		uint32_t a = (uint32_t)DST, b = (uint32_t)SRC; \
+		bool s = pc->off != 0;                         \
+		(void)s;                                       \
 		DST = (uint32_t)(x32);                         \
 	}                                                      \
-	NEXT()
-/* Only a backward jump can repeat work: it pays for what it may repeat. */
-#define JUMP(n)                                                         \
-	do {                                                            \
-		int32_t by = (n);                                       \
-		if (by < 0 && (steps += (uint32_t)-by) > LIM_BPF_STEPS) \
-			return RUN_STEPS;                               \
-		pc += by;                                               \
-		NEXT();                                                 \
+	NEXT();
+/* Only a backward jump, or a call, can repeat work. The verifier proved that
+ * there are fewer of them than that. */
+#define JUMP(n)                                        \
+	do {                                           \
+		int32_t by = (n);                      \
+		if (by < 0 && ++steps > LIM_BPF_STEPS) \
+			return RUN_STEPS;              \
+		pc += by;                              \
+		NEXT();                                \
 	} while (0)
 #define JCC(name, utype, stype, cond, sfx)            \
 	do_##name##sfx##_k:                           \
@@ -191,9 +168,9 @@ static bool call(const struct helper_env *help, int32_t id, uint64_t r[11])
 		if (cond)                             \
 			JUMP(pc->off);                \
 	}                                             \
-	NEXT()
-#define JCC2(name, cond)                        \
-	JCC(name, uint64_t, int64_t, cond, 64); \
+	NEXT();
+#define COND(name, op, cond, negation)         \
+	JCC(name, uint64_t, int64_t, cond, 64) \
 	JCC(name, uint32_t, int32_t, cond, 32)
 #define LOAD(name, type, wide)                                         \
 	do_##name:                                                     \
@@ -226,62 +203,47 @@ static enum run_end run(const struct verified_prog *prog, const struct run_env *
 #define I(code, id, text, group, form) [code] = &&do_##id,
 		POLICY_INSNS(I)
 #undef I
+		[CALL_LOCAL] = &&do_call_local,
 	};
-	_Alignas(8) uint8_t frame[LIM_BPF_STACK];
+	_Alignas(8) uint8_t frames[LIM_BPF_FRAMES * LIM_BPF_STACK];
 	const struct run_op *pc;
-	uint64_t r[11], steps = 0;
+	uint64_t r[11] = { 0 }, steps = 0;
 	struct run m;
 
 	if (ret_labels != NULL) {
 		*ret_labels = labels;
 		return RUN_OK;
 	}
-	m = (struct run){ .ctx = (uintptr_t)env->ctx, .ctx_len = env->ctx_len,
-			  .ctx_write = env->ctx_write, .stack = (uintptr_t)frame,
-			  .frame = frame };
+	m.ctx = (uintptr_t)env->ctx;
+	m.ctx_len = env->ctx_len;
+	m.ctx_write = env->ctx_write;
+	m.stack = (uintptr_t)frames;
+	m.stack_len = LIM_BPF_STACK;
+	m.frames = frames;
+	m.depth = 0;
 	if (prog->stack)
-		memset(frame, 0, sizeof(frame));
+		memset(frames, 0, LIM_BPF_STACK);
 	r[1] = m.ctx;
 	r[2] = m.ctx_len;
 	r[10] = m.stack + LIM_BPF_STACK;
 	pc = prog->at;
 	goto *pc->label;
 
-	ALU(add, a + b, a + b);
-	ALU(sub, a - b, a - b);
-	ALU(mul, a * b, a * b);
-	ALU(div, div64(a, b, pc->off), div32(a, b, pc->off));
-	ALU(mod, mod64(a, b, pc->off), mod32(a, b, pc->off));
-	ALU(or, a | b, a | b);
-	ALU(and, a & b, a & b);
-	ALU(xor, a ^ b, a ^ b);
-	ALU(lsh, a << (b & 63), a << (b & 31));
-	ALU(rsh, a >> (b & 63), a >> (b & 31));
-	ALU(arsh, (uint64_t)((int64_t)a >> (b & 63)), (uint32_t)((int32_t)a >> (b & 31)));
+	POLICY_ALUS(ALU)
 	do_mov64_k: DST = IMM; NEXT();
 	do_mov32_k: DST = IMM32; NEXT();
-	do_mov64_x: DST = extend(SRC, pc->off); NEXT();
-	do_mov32_x: DST = (uint32_t)extend(SRC, pc->off); NEXT();
+	do_mov64_x: DST = alu_extend(SRC, pc->off); NEXT();
+	do_mov32_x: DST = (uint32_t)alu_extend(SRC, pc->off); NEXT();
 	do_neg64: DST = -DST; NEXT();
 	do_neg32: DST = (uint32_t)-(uint32_t)DST; NEXT();
-	do_le: DST = to_le(DST, pc->imm); NEXT();
-	do_be: DST = to_be(DST, pc->imm); NEXT();
-	do_bswap: DST = swap(DST, pc->imm); NEXT();
+	do_le: DST = alu_le(DST, pc->imm); NEXT();
+	do_be: DST = alu_be(DST, pc->imm); NEXT();
+	do_bswap: DST = alu_swap(DST, pc->imm); NEXT();
 	do_lddw: DST = (uint32_t)pc->imm | (uint64_t)(uint32_t)pc[1].imm << 32; pc++; NEXT();
 
 	do_ja: JUMP(pc->off);
 	do_ja32: JUMP(pc->imm);
-	JCC2(jeq, a == b);
-	JCC2(jne, a != b);
-	JCC2(jgt, a > b);
-	JCC2(jge, a >= b);
-	JCC2(jlt, a < b);
-	JCC2(jle, a <= b);
-	JCC2(jset, (a & b) != 0);
-	JCC2(jsgt, sa > sb);
-	JCC2(jsge, sa >= sb);
-	JCC2(jslt, sa < sb);
-	JCC2(jsle, sa <= sb);
+	POLICY_CONDS(COND)
 
 	LOAD(ldxb, uint8_t, uint64_t);
 	LOAD(ldxh, uint16_t, uint64_t);
@@ -302,13 +264,20 @@ static enum run_end run(const struct verified_prog *prog, const struct run_env *
 	do_atomic64: if (!atomic64(&m, pc, r)) return RUN_BAD_ACCESS; NEXT();
 
 	do_call: if (!call(env->help, pc->imm, r)) return RUN_HELPER; NEXT();
-	do_exit: *ret_r0 = r[0]; return RUN_OK;
+	do_call_local: if (!enter(&m, pc, r) || ++steps > LIM_BPF_STEPS) return RUN_STEPS; JUMP(pc->imm);
+	do_exit: if (m.depth > 0) { pc = leave(&m, r); NEXT(); }
+	*ret_r0 = r[0]; return RUN_OK;
 }
 /* clang-format on */
 
 enum run_end prog_run(const struct verified_prog *prog, const struct run_env *env, uint64_t *ret_r0)
 {
 	return run(prog, env, ret_r0, NULL);
+}
+
+static uint8_t label_of(const struct insn *in)
+{
+	return in->op == INSN_call && in->src == 1 ? CALL_LOCAL : in->op;
 }
 
 /* The second half of lddw has no code of its own: its label is never used. */
@@ -318,7 +287,7 @@ void prog_decode(const struct insn *from, size_t n, struct run_op *to)
 
 	(void)run(NULL, NULL, NULL, &labels);
 	for (size_t i = 0; i < n; i++)
-		to[i] = (struct run_op){ .label = labels[from[i].op],
+		to[i] = (struct run_op){ .label = labels[label_of(&from[i])],
 					 .imm = from[i].imm,
 					 .off = from[i].off,
 					 .dst = from[i].dst,
@@ -334,6 +303,6 @@ void prog_decode(const struct insn *from, size_t n, struct run_op *to)
 #undef ALU
 #undef JUMP
 #undef JCC
-#undef JCC2
+#undef COND
 #undef LOAD
 #undef STORE

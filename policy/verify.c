@@ -1,37 +1,20 @@
 /*
- * The verifier. Three passes over a program of hostile origin: each
+ * The verifier's first passes over a program of hostile origin: each
  * instruction by its row (known, reserved fields zero, registers, ranges),
- * control flow (jumps inside and forward, no middle of lddw, no fall off the
- * end), and a forward dataflow over "is it initialised" that also finds
- * unreachable code. It tracks no ranges: memory is checked at run time.
+ * and where control can go (inside, no middle of lddw, no fall off the end).
+ * Then the order is found, and with it what holds at each instruction.
  */
+#include "policy/verify.h"
+
 #include <stdarg.h>
 
-#include "policy/prog.h"
 #include "wasmd/fault.h"
-#include "wasmd/limits.h"
+#include "wasmd/vec.h"
 
-#define N_REGS	  11u
-#define REG_FRAME 10u
-#define UNREACHED UINT16_MAX
-#define BIT(r)	  ((uint16_t)(1u << (r)))
-#define CLOBBERED (BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5))
-
-struct verify {
-	const struct insn *at;
-	size_t n;
-	bool lax;
-	uint16_t *live; /* per slot: registers initialised before it */
-	uint8_t *mid;	/* per slot: 1 for the second half of lddw */
-	struct err *e;
-};
-
-/* "instruction 7 (div): ..." */
-__attribute__((format(printf, 3, 4), cold)) static int bad(struct verify *v, size_t i,
-							   const char *fmt, ...)
+int verify_bad(struct verify *v, size_t i, const char *fmt, ...)
 {
 	struct insn_info row = insn_info(v->at[i].op);
-	char why[200];
+	char why[240];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -42,6 +25,12 @@ __attribute__((format(printf, 3, 4), cold)) static int bad(struct verify *v, siz
 }
 
 /* ---- one instruction by its row ---------------------------------------- */
+
+/* RFC 9669 gives these a meaning; no policy has a use for them. */
+static bool lax(const struct verify *v)
+{
+	return (v->flags & VERIFY_LAX) != 0;
+}
 
 static bool row_uses(const char *letters, char c)
 {
@@ -61,15 +50,20 @@ static int check_regs(struct verify *v, size_t i, enum insn_form form)
 	struct form_info f = form_info(form);
 
 	if (in->dst >= N_REGS)
-		return bad(v, i, "register r%u does not exist", in->dst);
+		return verify_bad(v, i, "register r%u does not exist", in->dst);
 	if (in->src >= N_REGS)
-		return bad(v, i, "register r%u does not exist", in->src);
+		return verify_bad(v, i, "register r%u does not exist", in->src);
 	if (!row_has_dst(form) && in->dst != 0)
-		return bad(v, i, "the destination field must be 0, found %u", in->dst);
-	if (f.src == '0' && in->src != 0)
-		return bad(v, i, "the source field must be 0, found %u", in->src);
+		return verify_bad(v, i, "the destination field must be 0, found %u", in->dst);
+	if ((f.src == '0' && in->src != 0) || (f.src == 'c' && in->src > 1) ||
+	    (f.src == 'p' && in->src > 2))
+		return verify_bad(v, i, "the source field must be %s, found %u",
+				  f.src == '0'	 ? "0"
+				  : f.src == 'c' ? "0 or 1"
+						 : "0, 1 or 2",
+				  in->src);
 	if (row_uses(f.writes, 'd') && in->dst == REG_FRAME)
-		return bad(v, i, "r10 is the frame pointer and is read-only");
+		return verify_bad(v, i, "r10 is the frame pointer and is read-only");
 	return 0;
 }
 
@@ -80,13 +74,14 @@ static int check_off(struct verify *v, size_t i, char rule)
 
 	switch (rule) {
 	case '0':
-		return off == 0 ? 0 : bad(v, i, "the offset field must be 0, found %d", off);
+		return off == 0 ? 0 : verify_bad(v, i, "the offset field must be 0, found %d", off);
 	case 's':
-		return off == 0 || off == 1 ? 0 : bad(v, i, "offset %d is neither 0 nor 1", off);
+		return off == 0 || off == 1 ? 0
+					    : verify_bad(v, i, "offset %d is neither 0 nor 1", off);
 	case 'x':
 		if (off == 0 || off == 8 || off == 16 || (off == 32 && is64))
 			return 0;
-		return bad(v, i, "cannot extend the sign of %d bits", off);
+		return verify_bad(v, i, "cannot extend the sign of %d bits", off);
 	default:
 		return 0;
 	}
@@ -96,9 +91,9 @@ static int check_shift(struct verify *v, size_t i)
 {
 	unsigned width = (v->at[i].op & 7) == 7 ? 64 : 32;
 
-	if (v->lax || (uint32_t)v->at[i].imm < width)
+	if (lax(v) || (uint32_t)v->at[i].imm < width)
 		return 0;
-	return bad(v, i, "shift by %d, expected 0 to %u", v->at[i].imm, width - 1);
+	return verify_bad(v, i, "shift by %d, expected 0 to %u", v->at[i].imm, width - 1);
 }
 
 static int check_lddw(struct verify *v, size_t i)
@@ -106,10 +101,10 @@ static int check_lddw(struct verify *v, size_t i)
 	const struct insn *hi;
 
 	if (i + 1 >= v->n)
-		return bad(v, i, "its second half is missing");
+		return verify_bad(v, i, "its second half is missing");
 	hi = &v->at[i + 1];
 	if (hi->op != 0 || hi->dst != 0 || hi->src != 0 || hi->off != 0)
-		return bad(v, i, "its second half has fields that must be 0");
+		return verify_bad(v, i, "its second half has fields that must be 0");
 	v->mid[i + 1] = 1;
 	return 0;
 }
@@ -120,19 +115,23 @@ static int check_imm(struct verify *v, size_t i, char rule)
 
 	switch (rule) {
 	case '0':
-		return imm == 0 ? 0 : bad(v, i, "the immediate field must be 0, found %d", imm);
+		return imm == 0 ? 0
+				: verify_bad(v, i, "the immediate field must be 0, found %d", imm);
 	case 'n':
-		return imm != 0 || v->lax ? 0 : bad(v, i, "division by zero");
+		return imm != 0 || lax(v) ? 0 : verify_bad(v, i, "division by zero");
 	case '<':
 		return check_shift(v, i);
 	case 'e':
 		if (imm == 16 || imm == 32 || imm == 64)
 			return 0;
-		return bad(v, i, "width %d, expected 16, 32 or 64", imm);
+		return verify_bad(v, i, "width %d, expected 16, 32 or 64", imm);
 	case 'h':
-		return helper_info(imm).name != NULL ? 0 : bad(v, i, "no helper %d", imm);
+		if (v->at[i].src == 1 || helper_info(imm).name != NULL)
+			return 0;
+		return verify_bad(v, i, "no helper %d", imm);
 	case 'a':
-		return atomic_info(imm).text != NULL ? 0 : bad(v, i, "no operation %#x", imm);
+		return atomic_info(imm).text != NULL ? 0
+						     : verify_bad(v, i, "no operation %#x", imm);
 	case 'w':
 		return check_lddw(v, i);
 	default:
@@ -147,7 +146,8 @@ static int check_insn(struct verify *v, size_t i)
 	int r;
 
 	if (row.text == NULL)
-		return bad(v, i, "opcode 0x%02x is not one of eBPF's claimed groups", v->at[i].op);
+		return verify_bad(v, i, "opcode 0x%02x is not one of eBPF's claimed groups",
+				  v->at[i].op);
 	r = check_regs(v, i, row.form);
 	if (r == 0)
 		r = check_off(v, i, f.off);
@@ -172,128 +172,74 @@ static bool is_jump(enum insn_form form)
 	return form == FORM_JA || form == FORM_JA32 || form == FORM_JCC_K || form == FORM_JCC_X;
 }
 
-static int64_t target(const struct insn *in, size_t i, enum insn_form form)
+static bool ends(enum insn_form form)
 {
-	return (int64_t)i + 1 + (form == FORM_JA32 ? in->imm : in->off);
+	return form == FORM_EXIT || form == FORM_JA || form == FORM_JA32;
 }
 
-static int check_jump(struct verify *v, size_t i, enum insn_form form)
+/* Of a jump or a local call. */
+static int64_t target(const struct insn *in, size_t i, enum insn_form form)
 {
+	return (int64_t)i + 1 + (form == FORM_JA32 || form == FORM_CALL ? in->imm : in->off);
+}
+
+unsigned verify_next(const struct verify *v, size_t i, size_t ret[2])
+{
+	enum insn_form form = insn_info(v->at[i].op).form;
+	unsigned n = 0;
+
+	if (!ends(form))
+		ret[n++] = i + (form == FORM_LDDW ? 2 : 1);
+	if (is_jump(form))
+		ret[n++] = (size_t)target(&v->at[i], i, form);
+	return n;
+}
+
+static int check_target(struct verify *v, size_t i, enum insn_form form)
+{
+	const char *does = form == FORM_CALL ? "calls" : "jumps to";
 	int64_t to = target(&v->at[i], i, form);
 
 	if (to < 0 || to >= (int64_t)v->n)
-		return bad(v, i, "jumps to %lld, outside the program", (long long)to);
+		return verify_bad(v, i, "%s %lld, outside the program", does, (long long)to);
 	if (v->mid[to])
-		return bad(v, i, "jumps to %lld, into the middle of lddw", (long long)to);
-	if (to <= (int64_t)i && !v->lax)
-		return bad(v, i, "jumps back to %lld without a bound", (long long)to);
+		return verify_bad(v, i, "%s %lld, into the middle of lddw", does, (long long)to);
+	return 0;
+}
+
+static int add_function(struct verify *v, size_t entry)
+{
+	for (size_t f = 0; f < v->n_func; f++)
+		if (v->func[f].entry == entry)
+			return 0;
+	if (v->n_func == LIM_BPF_FUNCS)
+		return verify_bad(v, entry, "more than %u functions", LIM_BPF_FUNCS);
+	if (!vec_room(&v->func, &v->cap_func, v->n_func + 1, sizeof(*v->func)))
+		return err_nomem(v->e);
+	v->func[v->n_func++] = (struct function){ .entry = (uint32_t)entry };
+	return 0;
+}
+
+static int check_flow_of(struct verify *v, size_t i, enum insn_form form)
+{
+	bool calls = insn_is_local_call(&v->at[i]);
+
+	if ((is_jump(form) || calls) && check_target(v, i, form) < 0)
+		return v->e->code;
+	if (calls && add_function(v, (size_t)target(&v->at[i], i, form)) < 0)
+		return v->e->code;
+	if (i + (form == FORM_LDDW ? 2 : 1) == v->n && !ends(form))
+		return verify_bad(v, i, "control falls off the end of the program");
 	return 0;
 }
 
 static int check_flow(struct verify *v)
 {
-	size_t step;
-
-	for (size_t i = 0; i < v->n; i += step) {
-		enum insn_form form = insn_info(v->at[i].op).form;
-		bool ends = form == FORM_EXIT || form == FORM_JA || form == FORM_JA32;
-
-		step = form == FORM_LDDW ? 2 : 1;
-		if (is_jump(form) && check_jump(v, i, form) < 0)
-			return v->e->code;
-		if (i + step == v->n && !ends)
-			return bad(v, i, "control falls off the end of the program");
-	}
-	return 0;
-}
-
-/* ---- initialised registers, reachability -------------------------------- */
-
-static uint16_t mask_of(const struct insn *in, const char *letters)
-{
-	uint16_t m = 0;
-
-	for (; *letters != '\0'; letters++)
-		m |= *letters == 'd' ? BIT(in->dst) : *letters == 's' ? BIT(in->src) : BIT(0);
-	return m;
-}
-
-static uint16_t reads_of(const struct insn *in, enum insn_form form)
-{
-	if (form == FORM_CALL)
-		return (uint16_t)((BIT(strlen(helper_info(in->imm).args) + 1) - 1) & ~BIT(0));
-	if (form == FORM_ATOMIC)
-		return mask_of(in, atomic_info(in->imm).reads);
-	return mask_of(in, form_info(form).reads);
-}
-
-static uint16_t writes_of(const struct insn *in, enum insn_form form)
-{
-	if (form == FORM_CALL)
-		return BIT(0);
-	if (form == FORM_ATOMIC)
-		return mask_of(in, atomic_info(in->imm).writes);
-	return mask_of(in, form_info(form).writes);
-}
-
-/* Meets @mask into slot @i; true when that changed it. */
-static bool flow_into(struct verify *v, size_t i, uint16_t mask)
-{
-	uint16_t was = v->live[i];
-
-	v->live[i] = was == UNREACHED ? mask : was & mask;
-	return v->live[i] != was;
-}
-
-static int check_uses(struct verify *v, size_t i, enum insn_form form)
-{
-	uint16_t missing = reads_of(&v->at[i], form) & ~v->live[i];
-
-	if (missing != 0)
-		return bad(v, i, "r%d is read before it is written", __builtin_ctz(missing));
-	if (writes_of(&v->at[i], form) & BIT(REG_FRAME))
-		return bad(v, i, "r10 is the frame pointer and is read-only");
-	return 0;
-}
-
-/* Flows out of slot @i; *again is set when something before it changed. */
-static int flow_insn(struct verify *v, size_t i, bool *again)
-{
-	const struct insn *in = &v->at[i];
-	enum insn_form form = insn_info(in->op).form;
-	uint16_t out = v->live[i];
-
-	if (check_uses(v, i, form) < 0)
+	if (add_function(v, 0) < 0)
 		return v->e->code;
-	if (form == FORM_CALL)
-		out &= ~CLOBBERED;
-	out |= writes_of(in, form);
-	if (is_jump(form)) {
-		int64_t to = target(in, i, form);
-
-		if (flow_into(v, (size_t)to, out) && to <= (int64_t)i)
-			*again = true;
-	}
-	if (form != FORM_EXIT && form != FORM_JA && form != FORM_JA32)
-		(void)flow_into(v, i + (form == FORM_LDDW ? 2 : 1), out);
-	return 0;
-}
-
-static int check_state(struct verify *v)
-{
-	bool again = true;
-
-	memset(v->live, 0xff, v->n * sizeof(*v->live));
-	v->live[0] = BIT(1) | BIT(REG_FRAME) | (v->lax ? BIT(2) : 0);
-	while (again) {
-		again = false;
-		for (size_t i = 0; i < v->n; i++)
-			if (v->live[i] != UNREACHED && flow_insn(v, i, &again) < 0)
-				return v->e->code;
-	}
 	for (size_t i = 0; i < v->n; i++)
-		if (v->live[i] == UNREACHED && !v->mid[i])
-			return bad(v, i, "no path leads here");
+		if (!v->mid[i] && check_flow_of(v, i, insn_info(v->at[i].op).form) < 0)
+			return v->e->code;
 	return 0;
 }
 
@@ -314,33 +260,61 @@ static int make(const struct verify *v, struct verified_prog **ret)
 	if (p == NULL)
 		return err_nomem(v->e);
 	p->n = v->n;
+	p->worst = v->worst;
 	p->stack = uses_stack(v->at, v->n);
 	prog_decode(v->at, v->n, p->at);
 	*ret = p;
 	return 0;
 }
 
-int prog_verify(const struct insn *at, size_t n, unsigned flags, struct verified_prog **ret,
-		struct err *e)
+static bool room(struct verify *v)
 {
-	CLEANUP(free_p) uint16_t *live = NULL;
-	CLEANUP(free_p) uint8_t *mid = NULL;
-	struct verify v = { .at = at, .n = n, .lax = (flags & VERIFY_LAX) != 0, .e = e };
+	v->mid = mem_new(v->n, sizeof(*v->mid));
+	v->order = mem_new(v->n, sizeof(*v->order));
+	v->place_of = mem_new(v->n, sizeof(*v->place_of));
+	v->wait = mem_new(v->n, sizeof(struct state *));
+	return v->mid != NULL && v->order != NULL && v->place_of != NULL && v->wait != NULL;
+}
+
+static void done(struct verify *v)
+{
+	for (size_t i = 0; v->wait != NULL && i < v->n; i++)
+		(void)state_free(v->wait[i]);
+	(void)state_free(v->ret);
+	free(v->wait);
+	free(v->place_of);
+	free(v->order);
+	free(v->mid);
+	free(v->func);
+}
+
+int prog_verify(const struct insn *at, size_t n, const struct prog_world *world, unsigned flags,
+		struct verified_prog **ret, struct err *e)
+{
+	struct verify v = { .at = at, .n = n, .flags = flags, .world = world, .e = e };
+	int r;
 
 	if (n == 0)
 		return err_set(e, ERR_POLICY, "the program is empty");
 	if (n > LIM_BPF_INSNS)
 		return err_set(e, ERR_LIMIT, "the program has %zu instructions, at most %u", n,
 			       LIM_BPF_INSNS);
-	live = mem_new(n, sizeof(*live));
-	mid = mem_new(n, sizeof(*mid));
-	if (live == NULL || mid == NULL)
-		return err_nomem(e);
-	v.live = live;
-	v.mid = mid;
-	if (check_insns(&v) < 0 || check_flow(&v) < 0 || check_state(&v) < 0)
-		return e->code;
-	return make(&v, ret);
+	r = room(&v) ? check_insns(&v) : err_nomem(e);
+	if (r == 0)
+		r = check_flow(&v);
+	if (r == 0)
+		r = verify_order(&v);
+	if (r == 0 && (flags & VERIFY_SHAPE) == 0)
+		r = verify_states(&v);
+	if (r == 0)
+		r = make(&v, ret);
+	done(&v);
+	return r;
+}
+
+uint64_t prog_worst(const struct verified_prog *p)
+{
+	return p->worst;
 }
 
 struct verified_prog *prog_free(struct verified_prog *p)

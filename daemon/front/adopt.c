@@ -112,6 +112,7 @@ static void enter(struct live *l, const struct msg_zyg_kept *m)
 	i->pid = m->pid;
 	i->out->started = started < i->created ? i->created : started > now ? now : started;
 	i->live = l;
+	instance_changed(i);
 	if (l->front->last_seq < m->seq)
 		l->front->last_seq = m->seq;
 	if (m->paused != 0 && instance_may(i->state, INST_PAUSED))

@@ -73,6 +73,25 @@ static int check_module(const struct ask *ask, const struct store_module *m, str
 			   "reactor and call its exports");
 }
 
+/* Which secrets the policy asks for, each once. */
+static char **secret_names(const struct policy *doc)
+{
+	const char *const *want = (const char *const *)doc->env_secret;
+	char **names = calloc(strv_len(want) + 1, sizeof(*names));
+	size_t n = 0;
+
+	for (size_t i = 0; names != NULL && want != NULL && want[i] != NULL; i++) {
+		const char *name = strchr(want[i], '=') + 1;
+		bool known = false;
+
+		for (size_t k = 0; k < n; k++)
+			known |= strcmp(names[k], name) == 0;
+		if (!known && (names[n++] = strdup(name)) == NULL)
+			return strv_free(names);
+	}
+	return names;
+}
+
 static int fill_spec(const struct ask *ask, const struct store_module *m,
 		     const struct policy_ref *policy, struct spec *s, struct err *e)
 {
@@ -83,7 +102,10 @@ static int fill_spec(const struct ask *ask, const struct store_module *m,
 	memcpy(s->policy, policy->digest, DIGEST_BYTES);
 	s->module_name = strdup(ref);
 	s->policy_name = strdup(name);
-	return s->module_name == NULL || s->policy_name == NULL ? err_nomem(e) : 0;
+	s->secret_names = secret_names(policy->doc);
+	return s->module_name == NULL || s->policy_name == NULL || s->secret_names == NULL
+		       ? err_nomem(e)
+		       : 0;
 }
 
 /* Puts a checked one in the table and, when it is kept, on record. */

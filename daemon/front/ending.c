@@ -254,6 +254,7 @@ int live_started(struct zygote *z, const struct msg_zyg_started *m)
 		return -1;
 	l->inst->pid = m->pid;
 	l->inst->out->started = now_real();
+	instance_changed(l->inst);
 	live_runs(l);
 	return 0;
 }

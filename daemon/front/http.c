@@ -13,13 +13,16 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "daemon/front/framing.h"
 #include "daemon/front/json.h"
 #include "daemon/front/peers.h"
 #include "daemon/front/tenant.h"
 
-#define HEAD_BYTES	 (128u << 10) /* memory of one connection: a head, or a piece of a body */
-#define IDLE_SECONDS	 60u	      /* a connection that says nothing is closed */
-#define IGNORED_BODY	 4096u	      /* where a route takes none */
+/* Memory of one connection: a head, or a piece of a body. The library clears it
+ * for each request: 128 KiB would be a third of what a short one costs. */
+#define HEAD_BYTES	 (32u << 10)
+#define IDLE_SECONDS	 60u   /* a connection that says nothing is closed */
+#define IGNORED_BODY	 4096u /* where a route takes none */
 #define STREAM_BLOCK	 (64u << 10)
 #define LEAVING		 128u /* connections that were told to go and are not gone yet */
 #define TURNS		 4    /* of the library before others have theirs */
@@ -171,15 +174,27 @@ static struct MHD_Response *response_of(char *take, size_t len, const char *type
 	return answer;
 }
 
+/* Takes @take; a line feed stands behind it in the NUL's place. */
+static void answer_line(struct request *r, unsigned status, char *take)
+{
+	size_t len = take != NULL ? strlen(take) : 0;
+
+	if (take != NULL)
+		take[len++] = '\n';
+	put_answer(r, status, take != NULL ? response_of(take, len, "application/json") : NULL);
+}
+
 void answer_json(struct request *r, unsigned status, json_t *take)
 {
 	char *text = take != NULL ? json_dumps(take, JSON_COMPACT) : NULL;
-	size_t len = text != NULL ? strlen(text) : 0;
 
 	json_decref(take);
-	if (text != NULL)
-		text[len++] = '\n'; /* in the NUL's place: the length is ours */
-	put_answer(r, status, text != NULL ? response_of(text, len, "application/json") : NULL);
+	answer_line(r, status, text);
+}
+
+void answer_json_text(struct request *r, unsigned status, const char *text)
+{
+	answer_line(r, status, text != NULL ? strdup(text) : NULL);
 }
 
 void answer_empty(struct request *r, unsigned status)
@@ -371,36 +386,6 @@ static enum MHD_Result check_query(void *cls, enum MHD_ValueKind kind, const cha
 	return MHD_NO;
 }
 
-/* What stands more than once, or beside another, in a head that two readers
- * could read in two ways. */
-struct framing {
-	unsigned lengths, encodings, tenants;
-};
-
-static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
-				     const char *value)
-{
-	struct framing *f = cls;
-
-	f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-	f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-	f->tenants += strcasecmp(key, WASMD_TENANT_HEADER) == 0;
-	return MHD_YES;
-}
-
-static int check_framing(struct conn *c, struct err *e)
-{
-	struct framing f = { 0 };
-
-	(void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, count_framing, &f);
-	if (f.lengths + f.encodings > 1)
-		(void)err_set(e, ERR_USAGE, "the head says more than once how long the body is");
-	if (f.tenants > 1)
-		(void)err_set(e, ERR_USAGE, "the head names more than one tenant");
-	c->last = e->code != 0;
-	return e->code;
-}
-
 /* No body may be announced that would be refused anyway. */
 static bool too_long(const struct request *r)
 {
@@ -448,14 +433,16 @@ static void find_route(struct conn *c, const char *url, const char *method)
 }
 
 /* All that can be judged before the body: an error here latches. */
-static void read_head(struct conn *c, const char *url, const char *method)
+static void read_head(struct conn *c, const char *url, const char *method, const char *version)
 {
 	struct request *r = &c->r;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	c->fd = info != NULL ? info->connect_fd : -1;
-	if (r->err.code != 0 || check_framing(c, &r->err) < 0)
+	if (r->err.code == 0 && framing_check(c->mhd, version, &r->err) < 0)
+		c->last = true;
+	if (r->err.code != 0)
 		return;
 	find_route(c, url, method);
 	if (r->err.code != 0)
@@ -687,8 +674,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 	if (!c->begun) {
 		c->begun = true;
 		peers_touch(&c->http->peers, c->peer);
-		read_head(c, url, method);
-		if (c->r.err.code != 0 && c->r.route != NULL && too_long(&c->r))
+		read_head(c, url, method, version);
+		if (c->last || (c->r.err.code != 0 && c->r.route != NULL && too_long(&c->r)))
 			return dispatch(c); /* before a body that would be in vain */
 		return MHD_YES;
 	}

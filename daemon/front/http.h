@@ -41,6 +41,10 @@ struct request {
 
 /* Exactly one answer per request: in the handler, or later when it waits. */
 void answer_json(struct request *r, unsigned status, json_t *take);
+/* @text is JSON, and is copied; NULL is memory that was short. */
+void answer_json_text(struct request *r, unsigned status, const char *text);
+/* @text is JSON, and is copied; NULL is memory that was short. */
+void answer_json_text(struct request *r, unsigned status, const char *text);
 void answer_error(struct request *r, const struct err *e);
 void answer_empty(struct request *r, unsigned status);
 

@@ -82,6 +82,12 @@ void instance_tell(struct instance *i, enum inst_state s, const struct err *e)
 	}
 }
 
+void instance_changed(struct instance *i)
+{
+	free(i->shown);
+	i->shown = NULL;
+}
+
 void instance_enter(struct instances *t, struct instance *i, enum inst_state next,
 		    const struct err *e)
 {
@@ -89,6 +95,7 @@ void instance_enter(struct instances *t, struct instance *i, enum inst_state nex
 	enum inst_state was = i->state;
 
 	assert(instance_may(was, next));
+	instance_changed(i);
 	i->state = next;
 	t->n_live = t->n_live + is_live - was_live;
 	if (t->entered != NULL)
@@ -164,6 +171,7 @@ void instance_denied(struct instance *i, const struct denial *d)
 {
 	const struct denial *kept = denial_keep(i->out, d);
 
+	instance_changed(i);
 	if (kept == NULL || kept->count != d->count)
 		return; /* told already, or too many */
 	for (struct watch *w = i->watches; w != NULL; w = w->next)
@@ -195,6 +203,7 @@ void spec_done(struct spec *s)
 	free(s->policy_name);
 	s->args = strv_free(s->args);
 	s->env = strv_free(s->env);
+	s->secret_names = strv_free(s->secret_names);
 	s->module_name = s->policy_name = NULL;
 }
 
@@ -271,6 +280,7 @@ int instances_new(struct front *f, struct err *e)
 static void free_one(struct instance *i)
 {
 	(void)restart_forget(i);
+	instance_changed(i);
 	spec_done(&i->spec);
 	(void)outcome_free(i->out);
 	free(i);

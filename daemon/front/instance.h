@@ -54,7 +54,8 @@ struct restart {
 struct spec {
 	char *module_name; /* "" when named by digest */
 	uint8_t module[DIGEST_BYTES];
-	char **args, **env; /* env: "NAME=value", of the client */
+	char **args, **env;  /* env: "NAME=value", of the client */
+	char **secret_names; /* that its policy puts into variables; never their values */
 	char *policy_name;
 	uint8_t policy[DIGEST_BYTES];
 	bool policy_stored;
@@ -89,6 +90,8 @@ struct instance {
 	struct live *live;   /* NULL unless INST_LIVE */
 	struct again *again; /* of restart.c; NULL when nothing starts it by itself */
 	struct watch *watches;
+	char *shown; /* what json.c says of it, until that changes; or NULL */
+	bool shown_blocked;
 };
 
 /* Waits for a state. Embedded in whatever waits; one wait, one call. */
@@ -125,6 +128,9 @@ struct instance *instance_first(struct instances *t);
 size_t instances_count(const struct instances *t);
 size_t instances_live(const struct instances *t);
 
+/* Something of what is told of it is another now: each place that changes more
+ * than its state says so. */
+void instance_changed(struct instance *i);
 /* The one place that changes a state; watches fire from here. */
 void instance_enter(struct instances *t, struct instance *i, enum inst_state next,
 		    const struct err *e);

@@ -1,6 +1,7 @@
 /* Objects to JSON: see json.h. Reading is in json_read.c. */
 #include "daemon/front/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -174,6 +175,11 @@ static json_t *json_restart(const struct instance *i)
 	return json_string_nocheck(text);
 }
 
+static bool is_blocked(const struct instance *i)
+{
+	return i->live != NULL && slot_blocked(&i->live->slot);
+}
+
 json_t *json_instance(const struct instance *i)
 {
 	json_t *o = json_object();
@@ -191,16 +197,43 @@ json_t *json_instance(const struct instance *i)
 	json_put(o, "finished", json_time(i->out->finished));
 	json_put(o, "pid", i->pid != 0 ? json_integer(i->pid) : json_null());
 	json_put(o, "policy", json_policy(i));
+	json_put(o, "secret_names", json_list(i->spec.secret_names));
 	json_put(o, "exit", json_exit(i));
 	json_put(o, "usage", json_usage(&i->out->usage));
 	json_put(o, "denials", json_denials(i->out));
 	json_put(o, "restart", json_restart(i));
 	json_put(o, "restarts_at", json_time(restart_due(i)));
 	json_put(o, "starts", json_integer((json_int_t)i->starts));
-	json_put(o, "blocked", json_boolean(i->live != NULL && slot_blocked(&i->live->slot)));
 	json_put(o, "outdated",
 		 json_boolean(i->live != NULL && i->live->zyg != NULL && i->live->zyg->outdated));
+	json_put(o, "blocked", json_boolean(is_blocked(i)));
 	return o;
+}
+
+static char *dump(json_t *o)
+{
+	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+const char *json_instance_text(struct instance *i)
+{
+	bool blocked = is_blocked(i);
+
+	if (i->shown == NULL || i->shown_blocked != blocked) {
+		instance_changed(i);
+		i->shown = dump(json_instance(i));
+		i->shown_blocked = blocked;
+	}
+#ifdef WASMD_FAULTS /* the kept text is what would be said now */
+	CLEANUP(free_p) char *fresh = dump(json_instance(i));
+
+	assert(i->live != NULL || i->shown == NULL || fresh == NULL ||
+	       strcmp(i->shown, fresh) == 0);
+#endif
+	return i->shown;
 }
 
 void json_put_output(json_t *o, const struct gather *g)
@@ -224,14 +257,6 @@ void json_put_output(json_t *o, const struct gather *g)
 
 /* ---- what the store keeps ----------------------------------------------- */
 
-static char *dump(json_t *o)
-{
-	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
-
-	json_decref(o);
-	return text;
-}
-
 char *json_spec_write(const struct instance *i)
 {
 	json_t *o = json_object();
@@ -242,6 +267,7 @@ char *json_spec_write(const struct instance *i)
 	json_put(o, "env", json_list(i->spec.env));
 	json_put(o, "policy", json_digest(i->spec.policy));
 	json_put(o, "policy_name", json_text(i->spec.policy_name));
+	json_put(o, "secret_names", json_list(i->spec.secret_names));
 	json_put(o, "generation", json_integer((json_int_t)i->generation));
 	json_put(o, "starts", json_integer((json_int_t)i->starts));
 	json_put(o, "restart", json_restart(i));
@@ -373,10 +399,14 @@ static int read_spec(const json_t *o, struct spec *s, struct err *e)
 	s->policy_name = dup_text(o, "policy_name");
 	s->args = get_list(o, "args");
 	s->env = get_list(o, "env");
+	s->secret_names = get_list(o, "secret_names");
 	read_manner(o, s);
 	if (s->module_name == NULL)
 		s->module_name = strdup("");
-	return s->module_name == NULL || s->args == NULL || s->env == NULL ? err_nomem(e) : 0;
+	return s->module_name == NULL || s->args == NULL || s->env == NULL ||
+			       s->secret_names == NULL
+		       ? err_nomem(e)
+		       : 0;
 }
 
 int json_instance_read(const struct store_instance *row, struct instance *ret, struct err *e)

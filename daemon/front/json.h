@@ -28,6 +28,8 @@ json_t *json_time(int64_t ns); /* null for 0 */
 json_t *json_error(const struct err *e);
 json_t *json_module(struct front *f, const char *tenant, const struct store_module *m);
 json_t *json_instance(const struct instance *i);
+/* The same as text, kept with the instance until it changes; NULL when memory is short. */
+const char *json_instance_text(struct instance *i);
 json_t *json_exit(const struct instance *i); /* null until it has ended */
 json_t *json_denial(const struct denial *d);
 /* stdout and stderr of a run, into its instance. */

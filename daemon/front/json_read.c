@@ -128,8 +128,8 @@ static void read_manner(struct create_request *r, struct err *e)
 		(void)err_set(e, ERR_USAGE, "$.stdin: expected \"null\" or \"open\"");
 	if (!restart_parse(restart, &r->restart))
 		(void)err_set(e, ERR_USAGE,
-			      "$.restart: expected \"no\", \"on-failure\", \"on-failure:N\" or "
-			      "\"always\"");
+			      "$.restart: expected \"no\", \"on-failure\", \"on-failure:N\" with N "
+			      "of 1 and more, or \"always\"");
 	if (reactor != NULL && !json_is_boolean(reactor))
 		(void)err_set(e, ERR_USAGE, "$.reactor: expected true or false");
 }

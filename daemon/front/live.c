@@ -312,6 +312,7 @@ static int forget_outcome(struct instance *i, struct err *e)
 		return err_nomem(e);
 	(void)outcome_free(i->out);
 	i->out = fresh;
+	instance_changed(i);
 	return 0;
 }
 

@@ -81,6 +81,7 @@ bool restart_forget(struct instance *i)
 	i->again = NULL;
 	if (a == NULL)
 		return false;
+	instance_changed(i);
 	(void)sd_event_source_disable_unref(a->timer);
 	fd_clear(&a->who.conn);
 	free(a);
@@ -124,10 +125,12 @@ static void start(struct again *a)
 	struct err e = { 0 };
 
 	a->due = 0;
+	instance_changed(i);
 	if (live_start(a->front, i, &how, &e) == 0)
 		return;
 	front_log("instance %s can't be started again: %s", i->id, e.msg);
 	i->out->cause = CAUSE_FAILED;
+	instance_changed(i);
 	instance_tell(i, INST_EXITED, &e);
 	restart_consider(i);
 }
@@ -149,6 +152,7 @@ static void schedule(struct again *a)
 	a->due = now_real() + (int64_t)a->delay_usec * 1000;
 	a->delay_usec = a->delay_usec * 2 < LONGEST_USEC ? a->delay_usec * 2 : LONGEST_USEC;
 	a->tries++;
+	instance_changed(a->inst);
 }
 
 void restart_consider(struct instance *i)

@@ -30,7 +30,7 @@ static int bad(struct err *e, enum err_code code, const char *want, const char *
 	return err_hint(
 		e,
 		"the administrator keeps its value in secrets/%s/%s of the state directory, "
-		"mode 0600",
+		"mode 0600, owned as that directory is",
 		tenant, strchr(want, '=') + 1);
 }
 

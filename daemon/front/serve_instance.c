@@ -63,7 +63,8 @@ void serve_instance_list(struct request *r)
 	bool all = request_flag(r, "all");
 
 	for (struct instance *i = instance_first(r->front->instances); i != NULL; i = i->next)
-		if (strcmp(i->tenant, r->who.tenant->name) == 0 && (all || i->state != INST_EXITED))
+		if (strcmp(i->tenant, r->who.tenant->name) == 0 &&
+		    (all || i->state != INST_EXITED || restart_due(i) != 0))
 			json_array_append_new(a, json_instance(i));
 	json_put(o, "instances", a);
 	json_put(o, "next", json_null());
@@ -72,10 +73,10 @@ void serve_instance_list(struct request *r)
 
 void serve_instance_show(struct request *r)
 {
-	const struct instance *i = find(r);
+	struct instance *i = find(r);
 
 	if (i != NULL)
-		answer_json(r, 200, json_instance(i));
+		answer_json_text(r, 200, json_instance_text(i));
 }
 
 /* ---- waiting for a state ------------------------------------------------ */

@@ -6,12 +6,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "daemon/front/command.h"
 #include "daemon/front/json.h"
 #include "daemon/front/outq.h"
+#include "daemon/front/passed.h"
 
 #define PASS_USEC    (10u * 1000000u) /* to pass the descriptors after the 101 */
 #define UNREAD_BYTES (256u << 10)     /* events that a slow client has not read */
@@ -95,7 +94,7 @@ static void put_error(struct session *s, const struct err *e)
 {
 	json_t *o = event("error");
 
-	json_object_update(o, json_error(e));
+	json_object_update_new(o, json_error(e));
 	put_event(s, o);
 	finish(s);
 }
@@ -160,98 +159,13 @@ static void start(struct session *s, int fds[3])
 	}
 }
 
-/* ---- descriptors -------------------------------------------------------- */
-
-/* By number, not by ioctl: nothing is done to what a client passed. */
-static bool is_terminal_or_null(dev_t dev)
-{
-	unsigned major = major(dev), minor = minor(dev);
-
-	switch (major) {
-	case 1:
-		return minor == 3; /* /dev/null */
-	case 5:
-		return minor != 2; /* not ptmx */
-	case 4:			   /* consoles, serial lines */
-	case 136 ... 143:	   /* pseudo terminals */
-	case 166:		   /* USB modems */
-	case 188:		   /* USB serial lines */
-	case 204:		   /* on-chip serial lines */
-	case 229:		   /* hypervisor consoles */
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool stream_socket(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
-int stream_check(int fd, int which, struct err *e)
-{
-	static const char *const names[] = { "standard input", "standard output",
-					     "standard error" };
-	int flags = fcntl(fd, F_GETFL);
-	struct stat st;
-	bool ok = false;
-
-	if (flags >= 0 && (flags & O_PATH) == 0 && fstat(fd, &st) == 0)
-		ok = S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ||
-		     (S_ISSOCK(st.st_mode) && stream_socket(fd)) ||
-		     (S_ISCHR(st.st_mode) && is_terminal_or_null(st.st_rdev));
-	if (ok)
-		return 0;
-	(void)err_set(e, ERR_USAGE, "%s is of a kind that is not passed on", names[which]);
-	return err_hint(e, "pass a pipe, regular file, stream socket, terminal or /dev/null");
-}
-
-/* The byte F and exactly three descriptors. 1: they are there; 0: not yet. */
-static int receive(int fd, int ret[3], struct err *e)
-{
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * 8)];
-		struct cmsghdr align;
-	} control;
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	size_t n_fds = 0;
-	int fds[8];
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); n > 0 && c != NULL; c = CMSG_NXTHDR(&m, c)) {
-		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n_fds + got > 8)
-			continue;
-		memcpy(fds + n_fds, CMSG_DATA(c), got * sizeof(int));
-		n_fds += got;
-	}
-	if (n == 1 && byte == 'F' && n_fds == 3 && (m.msg_flags & MSG_CTRUNC) == 0) {
-		memcpy(ret, fds, 3 * sizeof(int));
-		return 1;
-	}
-	for (size_t i = 0; i < n_fds; i++)
-		(void)close(fds[i]);
-	return err_set(e, n <= 0 ? ERR_PEER : ERR_USAGE,
-		       "expected the byte F with exactly three descriptors");
-}
+/* ---- the connection ----------------------------------------------------- */
 
 static void begin(struct session *s)
 {
 	int fds[3] = { -1, -1, -1 };
 	struct err e = { 0 };
-	int n = receive(s->fd, fds, &e);
+	int n = passed_receive(s->fd, fds, &e);
 
 	if (n == 0)
 		return;
@@ -262,7 +176,7 @@ static void begin(struct session *s)
 	s->begun = true;
 	s->deadline = sd_event_source_disable_unref(s->deadline);
 	for (int i = 0; n > 0 && i < 3; i++)
-		n = stream_check(fds[i], i, &e) < 0 ? -1 : n;
+		n = passed_check(fds[i], i, &e) < 0 ? -1 : n;
 	if (e.code == 0) {
 		start(s, fds);
 		return;
@@ -271,8 +185,6 @@ static void begin(struct session *s)
 		fd_clear(&fds[i]);
 	put_error(s, &e);
 }
-
-/* ---- the connection ----------------------------------------------------- */
 
 /* Nothing more is expected from the client but its end. */
 static bool still_there(struct session *s)

@@ -10,8 +10,4 @@
 /* Answers @r: 101 and the session goes on by itself, or an error. */
 void session_offer(struct request *r, const struct instance *i);
 
-/* What may stand as a standard stream: a pipe, regular file, stream socket,
- * terminal or /dev/null. Sentences name the stream. */
-MUST_CHECK int stream_check(int fd, int which, struct err *e);
-
 #endif

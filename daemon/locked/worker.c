@@ -174,6 +174,7 @@ static int configure_wasi(struct worker *w, struct err *e)
 		.max_fds = (uint32_t)(l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS),
 		.random = policy_judge_random(w->cell.judge),
 		.stop = &w->ctl->stop,
+		.blocked = &w->ctl->blocked,
 	};
 
 	for (size_t i = 0; i < c->n_preopens; i++) {

@@ -49,7 +49,13 @@
 #define LIM_POLICY_IMAGE  (4u << 20) /* the compiled form */
 #define LIM_BPF_INSNS	  65536u     /* of one program */
 #define LIM_BPF_STEPS	  1000000u   /* executed in one judgement */
-#define LIM_BPF_STACK	  512u	     /* bytes, as RFC 9669 users expect */
+#define LIM_BPF_STACK	  512u	     /* bytes, as RFC 9669 users expect; of each function */
+#define LIM_BPF_FRAMES	  8u	     /* calls inside calls, the outermost counted */
+#define LIM_BPF_FUNCS	  256u	     /* of one program */
+#define LIM_BPF_LOOPS	  8u	     /* loops inside loops */
+#define LIM_BPF_WORK	  1000000u   /* instructions the verifier looks at, loops unrolled */
+#define LIM_BPF_WAIT	  8192u	     /* paths of one program that wait to be joined */
+#define LIM_BPF_MAPS	  16u	     /* of one program */
 
 /* The daemon. */
 #define LIM_TASK_BYTES	    (1u << 20)	/* arguments and environment of an instance */

@@ -57,6 +57,7 @@ struct wasi_config {
 	uint32_t max_fds;  /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
 	bool random;	   /* false: random_get is ENOSYS */
 	const _Atomic uint32_t *stop; /* not 0: blocking calls return and the guest traps */
+	_Atomic uint32_t *blocked;    /* 1 while a write waits for a reader; or NULL */
 };
 
 /* What the instance did so far. */

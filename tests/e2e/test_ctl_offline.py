@@ -651,7 +651,7 @@ class Played(unittest.TestCase):
         with Fake({"GET /v1/events": answer(200, first + second)}) as f:
             out = ctl("events", sock=f.path).stdout.decode().splitlines()
             self.assertEqual(out[0], "2026-01-01T00:00:01Z started name=a\\x1b[2J\\u{202e} "
-                                     f"id={ID} n=3")
+                                     f"id={ID[:12]} n=3")
             out = ctl("events", "-o", "jsonl", sock=f.path).stdout.splitlines()
             self.assertEqual([json.loads(x) for x in out], [json.loads(first), json.loads(second)])
         with Fake({"GET /v1/events?follow=1&since=2026-01-01T00:00:01Z":

@@ -3,9 +3,10 @@ images and nothing else of it, secrets, how fine clocks are, whether there is ra
 import json
 import os
 import shutil
+import subprocess
 import unittest
 
-from wasmd import TENANT_UID, Daemon, guest
+from wasmd import BUILD, TENANT_UID, Daemon, guest
 
 
 class Grants(unittest.TestCase):
@@ -185,6 +186,78 @@ class Grants(unittest.TestCase):
         self.keep_secret('bobs-key', self.VALUE, tenant='bob')
         r = self.run_with({'env': {'secret': {'KEY': 'bobs-key'}}}, 'secret')
         self.assertIn('No such file or directory', r.err)
+
+    def flagged(self, *flags, status=0):
+        return self.d.ctl('run', '--rm', *flags, 'secret', check=status)
+
+    def says(self, value):
+        return f'{len(value)} {sum(value.encode())}\n'
+
+    def test_secret_flag(self):
+        tenant = self.tenant_name()
+        path = self.keep_secret('flag-key', self.VALUE + '\n', tenant=tenant)
+        r = self.flagged('--secret', 'KEY=flag-key', '--secret', 'OTHER=flag-key')
+        self.assertEqual(r.out, self.says(self.VALUE))
+        self.keep_secret('flag-key', 'another', tenant=tenant)  # read at each start
+        self.assertEqual(self.flagged('--secret', 'KEY=flag-key').out, self.says('another'))
+        i = self.d.ctl('create', '--secret', 'KEY=flag-key', '--secret', 'B=flag-key', '--secret',
+                       'C=absent-key', 'secret', check=0).out.strip()
+        shown = self.d.http('GET', f'/v1/instances/{i}')[1]
+        self.assertEqual(shown['secret_names'], ['flag-key', 'absent-key'])
+        self.assertEqual(json.loads(self.d.ctl('inspect', i, check=0).out), shown)
+        self.assertIn('"secret": {', self.d.ctl('run', '--print-policy', '--secret', 'KEY=flag-key',
+                                                'secret', check=0).out)
+        self.d.ctl('rm', i, check=0)
+        path.unlink()
+
+    def test_secrets_that_are_not_given(self):
+        tenant = self.tenant_name()
+        for text, word in (('KEY', 'VARIABLE=NAME'), ('=x', 'VARIABLE=NAME'), ('KEY=', 'VARIABLE=NAME'),
+                           ('KEY=../alice/x', 'the name of a secret'), ('KEY=a/b', 'the name of a'),
+                           ('KEY=.hidden', 'the name of a secret'), ('KEY=a b', 'the name of a secret')):
+            r = self.flagged('--secret', text, status=125)
+            self.assertIn('--secret', r.err)
+            self.assertIn(word, r.err)
+        link = self.keep_secret('real-key', self.VALUE, tenant=tenant).with_name('link-key')
+        link.symlink_to('real-key')
+        os.mkfifo(link.with_name('fifo-key'), 0o600)
+        self.keep_secret('zero-key', 'a\0b', tenant=tenant)
+        self.keep_secret('large-key', 'x' * (65536 + 1), tenant=tenant)
+        for name, word, status in (('no-key', 'No such file', 127), ('link-key', 'symbolic links', 125),
+                                   ('fifo-key', 'only its owner reads', 125),
+                                   ('zero-key', 'a zero byte', 125), ('large-key', '64 KiB', 126)):
+            if os.getuid() == 0:
+                st = self.d.state.stat()
+                if link.with_name(name).exists():
+                    os.chown(link.with_name(name), st.st_uid, st.st_gid, follow_symlinks=False)
+            r = self.flagged('--secret', f'KEY={name}', status=status)
+            self.assertIn(f'the secret "{name}" for KEY', r.err)
+            self.assertIn(word, r.err)
+            self.assertNotIn(self.VALUE, r.err)
+        if os.getuid() == 0:  # kept by root for itself: the front is another user
+            p = self.keep_secret('roots-key', self.VALUE, tenant=tenant)
+            os.chown(p, 0, 0)
+            r = self.flagged('--secret', 'KEY=roots-key', status=125)
+            self.assertIn('the secret "roots-key" for KEY: Permission denied', r.err)
+            self.assertIn('owned as that directory is', r.err)
+        for p in link.parent.iterdir():
+            p.unlink()
+
+    def test_variables_that_pass(self):
+        env = dict(os.environ, WASMD_SOCKET=str(self.d.socket), KEY='from the caller')
+        r = subprocess.run([BUILD / 'ctl/wasmctl', 'run', '--rm', '-e', 'KEY', 'secret'], env=env,
+                           capture_output=True, text=True)
+        self.assertEqual(r.stdout, self.says('from the caller'), r.stderr)
+        del env['KEY']
+        r = subprocess.run([BUILD / 'ctl/wasmctl', 'run', '--rm', '-e', 'KEY', 'secret'], env=env,
+                           capture_output=True, text=True)
+        self.assertNotIn('from the caller', r.stdout)
+        self.keep_secret('pass-key', self.VALUE, tenant=self.tenant_name())
+        # of two variables of one name the secret is what the guest sees
+        p = self.d.policy('pass.json', env={'pass': ['KEY'], 'secret': {'KEY': 'pass-key'}})
+        r = subprocess.run([BUILD / 'ctl/wasmctl', 'run', '--rm', '--policy', p, 'secret'],
+                           env=dict(env, KEY='overrides'), capture_output=True, text=True)
+        self.assertEqual(r.stdout, self.says(self.VALUE), r.stderr)
 
     # ---- clocks and random -------------------------------------------------
 

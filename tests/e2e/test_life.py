@@ -159,6 +159,8 @@ class Policies(Life):
         self.post(ref, 'start')
         self.until(lambda: self.show(ref)['starts'] >= 3)
         self.until(lambda: self.show(ref)['restarts_at'])
+        self.until(lambda: 'exited, will restart' in self.d.ctl('ps', check=0).out)
+        self.d.ctl('prune', check=0)  # it has not ended for good
         i = self.post(ref, 'stop')
         self.assertEqual((i['state'], i['restarts_at']), ('exited', None))
         time.sleep(1)
@@ -390,6 +392,28 @@ class Attach(Life):
         self.until(lambda: self.show(ref)['blocked'])
         self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
         a.close()
+        self.remove(ref)
+
+    def test_a_pipe_that_nobody_reads_holds_the_guest_up(self):
+        """In the foreground the guest has the client's own pipe: the daemon tells it all the same."""
+        policy = {'args': True, 'limits': {'output': '100MiB', 'wall': '60s', 'fuel': 10**11}}
+        ref = self.make('fill', policy=policy)
+        r, w = os.pipe()
+        null = os.open('/dev/null', os.O_RDWR)
+        s = self.d.upgrade(ref, fds=[null, w, null])
+        os.close(w)
+        os.close(null)
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertIn('running, BLOCKED', self.d.ctl('ps', check=0).out)
+        time.sleep(0.3)
+        self.assertTrue(self.show(ref)['blocked'])
+        for left in range(4 << 20, 0, -65536):  # reading lets it go on
+            self.assertTrue(os.read(r, min(left, 65536)))
+        self.until(lambda: self.show(ref)['blocked'])
+        self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
+        self.assertFalse(self.show(ref)['blocked'])
+        s.close()
+        os.close(r)
         self.remove(ref)
 
     def test_nonsense_frames(self):

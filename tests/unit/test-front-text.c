@@ -13,7 +13,7 @@
 #include "daemon/front/logs.h"
 #include "daemon/front/restart.h"
 #include "daemon/front/route.h"
-#include "daemon/front/session.h"
+#include "daemon/front/passed.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -460,7 +460,7 @@ static void check_stream(int fd, bool ok)
 	struct err e = { 0 };
 
 	assert_true(fd >= 0);
-	assert_int_equal(stream_check(fd, 0, &e), ok ? 0 : ERR_USAGE);
+	assert_int_equal(passed_check(fd, 0, &e), ok ? 0 : ERR_USAGE);
 	(void)close(fd);
 }
 

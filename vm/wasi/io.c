@@ -31,6 +31,24 @@ int64_t io_wait(struct call *c, struct pollfd *p, nfds_t n, const struct timespe
 	}
 }
 
+/* As io_wait; a write that has to wait is shown to who looks from outside. */
+static int64_t wait_shown(struct call *c, struct pollfd *p)
+{
+	_Atomic uint32_t *blocked = p->events == POLLOUT ? c->w->cfg.blocked : NULL;
+	const struct timespec now = { 0 };
+	int64_t rc;
+
+	if (blocked == NULL)
+		return io_wait(c, p, 1, NULL);
+	rc = io_wait(c, p, 1, &now);
+	if (rc != 0)
+		return rc;
+	atomic_store(blocked, 1);
+	rc = io_wait(c, p, 1, NULL);
+	atomic_store(blocked, 0);
+	return rc;
+}
+
 /* Until @f can be read or written without blocking; files always can. */
 static enum werr wait_ready(struct call *c, const struct fd *f, short events)
 {
@@ -41,7 +59,7 @@ static enum werr wait_ready(struct call *c, const struct fd *f, short events)
 
 	if (f->kind != FD_STREAM && f->kind != FD_SOCK)
 		return WE_OK;
-	rc = io_wait(c, &p, 1, nonblock ? &now : NULL);
+	rc = nonblock ? io_wait(c, &p, 1, &now) : wait_shown(c, &p);
 	if (rc < 0)
 		return werr_of(rc);
 	return rc == 0 ? WE_AGAIN : WE_OK;

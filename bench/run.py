@@ -18,6 +18,7 @@ BUILD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / 'b-
 os.environ['WASMD_BUILD'] = str(BUILD)
 sys.path.insert(0, str(ROOT / 'tests/e2e'))
 sys.dont_write_bytecode = True
+import limits  # noqa: E402
 import real  # noqa: E402
 from wasmd import Daemon, UnixHTTP, guest  # noqa: E402
 
@@ -208,6 +209,7 @@ def daemon():
                                            clients, 3)
             print(f'{what:42}{rate:12.0f}{p50:10.1f}{p99:10.1f}')
             bar(f'daemon.{method.lower()}{path.split("?")[0].replace("/", "_")}_{clients}', rate)
+        limits.run(d, bar)
         real.run(d, BUILD, ROOT / '.cache/real', guest, bar)
     finally:
         d.__exit__(None, None, None)

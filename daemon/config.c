@@ -217,17 +217,46 @@ static int read_mount(json_t *v, const struct at *a, struct config_mount *m, str
 	return 0;
 }
 
+static const struct config_compile most_compile = { LIM_COMPILE_CPU_S, LIM_COMPILE_WALL_S,
+						    LIM_COMPILE_MIB, LIM_COMPILES };
+
+static int read_compile(json_t *v, const struct at *a, struct config_compile *c, struct err *e)
+{
+	static const char *const keys[] = { "cpu_s", "wall_s", "memory_mib", "at_once", NULL };
+	uint32_t *const to[] = { &c->cpu_s, &c->wall_s, &c->mib, &c->at_once };
+
+	if (only_keys(v, keys, a, e) < 0)
+		return e->code;
+	for (size_t i = 0; keys[i] != NULL; i++) {
+		json_t *n = json_object_get(v, keys[i]);
+		struct at an = at_key(a, keys[i]);
+		char expected[64];
+
+		if (n == NULL)
+			continue;
+		(void)snprintf(expected, sizeof(expected), "a whole number from 1 to %u", *to[i]);
+		if (!json_is_integer(n) || json_integer_value(n) < 1 ||
+		    json_integer_value(n) > *to[i]) /* the default is the most */
+			return wrong(&an, expected, e);
+		*to[i] = (uint32_t)json_integer_value(n);
+	}
+	return 0;
+}
+
 static int read_ceiling(json_t *v, const struct at *a, struct config_tenant *t, struct err *e)
 {
-	static const char *const keys[] = { "mounts", "fds", NULL };
+	static const char *const keys[] = { "mounts", "fds", "compile", NULL };
 	json_t *mounts = json_object_get(v, "mounts"), *fds = json_object_get(v, "fds");
-	struct at am = at_key(a, "mounts"), af = at_key(a, "fds");
+	json_t *compile = json_object_get(v, "compile");
+	struct at am = at_key(a, "mounts"), af = at_key(a, "fds"), ac = at_key(a, "compile");
 
 	if (only_keys(v, keys, a, e) < 0)
 		return e->code;
 	if (fds != NULL && !json_is_boolean(fds))
 		return wrong(&af, "true or false", e);
 	t->fds = json_is_true(fds);
+	if (compile != NULL && read_compile(compile, &ac, &t->compile, e) < 0)
+		return e->code;
 	if (mounts == NULL)
 		return 0;
 	t->mounts = list_room(mounts, sizeof(*t->mounts), &am, e);
@@ -306,6 +335,7 @@ static int read_tenants(json_t *v, struct config *c, struct err *e)
 		struct at ai = at_index(&a, i);
 
 		t->index = (uint32_t)i;
+		t->compile = most_compile;
 		if (read_tenant(json_array_get(v, i), &ai, t, e) < 0)
 			return e->code;
 		for (size_t j = 0; j < i; j++)
@@ -444,6 +474,7 @@ static bool add_self(struct config *c, uid_t uid, gid_t gid)
 	c->n_tenants = 1;
 	t->uid = uid;
 	t->gid = gid;
+	t->compile = most_compile;
 	t->name = strdup(pw != NULL ? pw->pw_name : CONFIG_SELF_TENANT);
 	t->clients = calloc(1, sizeof(*t->clients));
 	t->mounts = calloc(1, sizeof(*t->mounts));

@@ -25,6 +25,13 @@ struct config_mount {
 	bool write;
 };
 
+/* What loading one module may cost this tenant; none is 0. */
+struct config_compile {
+	uint32_t cpu_s, wall_s;
+	uint32_t mib;	  /* of data, beside LIM_COMPILE_PER_BYTE */
+	uint32_t at_once; /* modules being loaded */
+};
+
 struct config_tenant {
 	char *name;
 	uint32_t index; /* position in the file: the tenant's number */
@@ -37,6 +44,7 @@ struct config_tenant {
 	struct config_mount *mounts; /* the ceiling */
 	size_t n_mounts;
 	bool fds; /* directories passed by clients are taken */
+	struct config_compile compile;
 };
 
 struct config {

@@ -93,13 +93,16 @@ struct msg_zyg_ready {
 	uint32_t has_initialize; /* exports _initialize: a reactor */
 	uint32_t n_kept;	 /* how many zyg_kept follow */
 	uint64_t n_funcs;
-	uint64_t load_ns; /* from exec to here */
+	uint64_t load_ns;		/* from exec to here */
+	uint64_t load_cpu_ns, load_rss; /* what that cost; bytes at their peak */
 	char build[40];
 };
 
 struct msg_zyg_bad {
 	int32_t code; /* enum err_code */
 	char msg[320], hint[200];
+	uint32_t pad;
+	uint64_t load_cpu_ns; /* until then */
 };
 
 enum { STREAM_NULL, STREAM_FD, STREAM_RING };

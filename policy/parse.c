@@ -300,7 +300,7 @@ static int publish(struct parse *x)
 	o->p.env_set = o->set.at;
 	o->p.env_secret = o->secret.at;
 	for (size_t i = 0; i < o->mounts.len; only += o->mounts.at[i++].n_only)
-		o->mounts.at[i].only = o->only.at + only;
+		o->mounts.at[i].only = o->only.at != NULL ? o->only.at + only : NULL;
 	o->p.mounts = o->mounts.at;
 	o->p.n_mounts = o->mounts.len;
 	o->p.rules = o->rules.at;

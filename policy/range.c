@@ -32,7 +32,7 @@ static struct range tidy(struct range r)
 		r.umin = most(r.umin, (uint64_t)r.smin);
 		r.umax = least(r.umax, (uint64_t)r.smax);
 	}
-	if ((int64_t)r.umin >= 0 == (int64_t)r.umax >= 0) {
+	if (((int64_t)r.umin >= 0) == ((int64_t)r.umax >= 0)) {
 		r.smin = smost(r.smin, (int64_t)r.umin);
 		r.smax = sleast(r.smax, (int64_t)r.umax);
 	}

@@ -207,7 +207,7 @@ static int order_function(struct order *o, struct function *f, uint32_t *end)
 	struct region whole = {
 		.id = ++o->regions, .head = f->entry, .loop = NO_LOOP, .end = *end
 	};
-	uint32_t n;
+	uint32_t n = 0;
 
 	if (o->region[f->entry] != 0)
 		return verify_bad(o->v, f->entry, "a function begins inside another");

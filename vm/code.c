@@ -46,7 +46,7 @@ struct vm_code *vm_code_unref(struct vm_code *c)
 int vm_code_compile_all(struct vm_code *c, struct err *e)
 {
 	for (uint32_t i = 0; i < c->n_own; i++)
-		if (c->bodies[i] == NULL && code_compile_body(c, i, e) != 0)
+		if (c->bodies[i] == NULL && code_compile_body(c, i, NULL, e) != 0)
 			return e->code;
 	return 0;
 }

@@ -126,14 +126,25 @@ struct vm_code {
 	uint32_t n_own;
 };
 
+/* Whose fuel and stop flag a compilation looks at, and how they ended it. */
+struct code_payer {
+	struct vm_store *st;
+	enum vm_trap trap;
+};
+
 /* vm/compile.c: @own counts from the first function with a body. ERR_NOMEM,
- * or ERR_LIMIT for what passes one of these. */
+ * ERR_LIMIT for what passes one of these, ERR_STATE when @payer, unless that is
+ * NULL, has no more fuel or shall stop. */
 #define CODE_FRAME_MAX	    65000u /* slots of a frame; operands have 16 bits */
 #define CODE_CELLS_PER_BYTE 16u	   /* branches that carry hundreds of values multiply */
 #define CODE_CELLS_FREE	    65536u /* that small functions may have beyond it */
 #define CODE_WORK_PER_BYTE  64u	   /* stack entries touched: wide calls of two bytes multiply */
 #define CODE_WORK_FREE	    (1u << 22)
-MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct err *e);
+#define CODE_FUEL_PER_BODY  500u /* half a microsecond, for some allocations */
+#define CODE_FUEL_PER_BYTE  16u	 /* at 60 to 100 MB/s */
+#define CODE_FUEL_PER_WORK  2u
+MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct code_payer *payer,
+				 struct err *e);
 
 /* The module offset of the instruction whose cells include @at. */
 uint32_t body_offset(const struct body *b, const union cell *at);

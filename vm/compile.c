@@ -6,6 +6,8 @@
  */
 #include "vm/compile.h"
 
+#include "vm/store.h"
+
 #define LOWER(name) \
 	static void lower_##name(struct comp *c, const struct lower *l, const struct imms *im)
 
@@ -494,6 +496,21 @@ static bool skip_dead(struct comp *c, uint32_t op)
 	return true;
 }
 
+/* Some 50 us of compiling between two looks. Bytes were paid for before; what
+ * they made of themselves is paid for now. */
+static void look_at_payer(struct comp *c)
+{
+	uint64_t n = c->work - c->charged;
+
+	c->look = COMP_LOOK;
+	c->charged = c->work;
+	if (c->payer == NULL || c->bad != COMP_OK)
+		return;
+	c->payer->trap = fuel_spend(c->payer->st, n * CODE_FUEL_PER_WORK);
+	if (c->payer->trap != VM_TRAP_NONE)
+		c->bad = COMP_STOPPED;
+}
+
 static void compile_ops(struct comp *c)
 {
 	struct imms im = { 0 };
@@ -502,6 +519,8 @@ static void compile_ops(struct comp *c)
 		uint32_t op;
 		const struct lower *l;
 
+		if (c->look-- == 0)
+			look_at_payer(c);
 		c->at = (uint32_t)rd_at(&c->r);
 		op = op_read(&c->r);
 		imm_read(&c->r, op_info(op)->imm, &im);
@@ -625,15 +644,18 @@ static void comp_done(struct comp *c)
 	free(c->named);
 }
 
-int code_compile_body(struct vm_code *code, uint32_t own, struct err *e)
+int code_compile_body(struct vm_code *code, uint32_t own, struct code_payer *payer, struct err *e)
 {
-	CLEANUP(comp_done) struct comp c = { .code = code, .m = code->m };
+	CLEANUP(comp_done) struct comp c = { .code = code, .m = code->m, .payer = payer };
 	uint32_t func = own + c.m->n_imported[VM_FUNC];
 	const struct mod_func *f = &c.m->funcs.at[func];
 	struct body *b;
 
 	begin(&c, f);
 	compile_ops(&c);
+	if (c.bad == COMP_STOPPED)
+		return err_set(e, ERR_STATE, "function %u: %s while it was compiled", func,
+			       vm_trap_text(payer->trap));
 	if (c.bad == COMP_FRAME)
 		return err_set(e, ERR_LIMIT, "function %u: its frame has more than %u slots", func,
 			       CODE_FRAME_MAX);

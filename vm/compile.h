@@ -12,6 +12,8 @@
 #define COMP_NONE     UINT32_MAX
 #define COMP_FEW      4u     /* locals that ENTER_FEW clears */
 #define COMP_CONSTS   32u    /* constants kept in a frame; copied at every call */
+#define COMP_LOOK     4096u  /* instructions between two looks at fuel and stop flag */
+#define COMP_ENTRIES  8u     /* touched in the time of one instruction */
 #define COMP_COST_MAX 60000u /* and a thousand moves still fit 16 bits */
 
 enum val_kind { VAL_TEMP, VAL_LOCAL, VAL_CONST };
@@ -59,7 +61,10 @@ struct comp {
 	uint32_t dead;		    /* 0: reachable; else 1 + depth of blocks opened since */
 	uint32_t max_cells;
 	uint64_t work, max_work; /* stack entries moved, settled or searched */
-	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS, COMP_WORK } bad;
+	uint64_t charged;
+	struct code_payer *payer; /* or NULL */
+	uint32_t look;		  /* instructions until fuel and stop flag are looked at */
+	enum { COMP_OK, COMP_NOMEM, COMP_FRAME, COMP_CELLS, COMP_WORK, COMP_STOPPED } bad;
 };
 
 /* How an instruction is lowered: by @fn, with what its row says. */
@@ -82,7 +87,7 @@ void emit_place(struct comp *c); /* the next cell can trap */
 void emit_chain(struct comp *c, uint32_t *chain);
 void emit_target(struct comp *c, struct label *l);
 void emit_charge(struct comp *c);
-void bind(struct comp *c, uint32_t *chain);
+void bind_here(struct comp *c, uint32_t *chain);
 uint32_t take_cost(struct comp *c);
 
 /* ---- compile_emit.c: the operand stack ----------------------------------- */

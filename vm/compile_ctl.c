@@ -255,7 +255,7 @@ void lower_br_if(struct comp *c, const struct lower *w, const struct imms *im)
 	}
 	emit_chain(c, &over);
 	emit_br(c, l);
-	bind(c, &over);
+	bind_here(c, &over);
 }
 
 /* ---- br_table ------------------------------------------------------------ */
@@ -306,7 +306,7 @@ static void emit_stubs(struct comp *c, struct stubs *all)
 		struct stub *s = &all->v.at[i];
 
 		label(c, s->depth)->stub = 0;
-		bind(c, &s->chain);
+		bind_here(c, &s->chain);
 		emit_br(c, label(c, s->depth));
 	}
 	VEC_DONE(&all->v);
@@ -397,7 +397,7 @@ void lower_else(struct comp *c, const struct lower *w, const struct imms *im)
 	if (c->dead == 0)
 		emit_br(c, l);
 	c->dead = 0;
-	bind(c, &l->orelse);
+	bind_here(c, &l->orelse);
 	reset_stack(c, l->base, l->n_params);
 }
 
@@ -416,8 +416,8 @@ void lower_end(struct comp *c, const struct lower *w, const struct imms *im)
 		settle(c, l->n_results);
 	if (l->patches != 0 || l->orelse != 0)
 		c->dead = 0;
-	bind(c, &l->orelse);
-	bind(c, &l->patches);
+	bind_here(c, &l->orelse);
+	bind_here(c, &l->patches);
 	reset_stack(c, l->base, c->dead == 0 ? l->n_results : 0);
 	c->labels.len--;
 }

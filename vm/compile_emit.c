@@ -179,7 +179,7 @@ static void emit_known(struct comp *c, uint64_t value)
 	emit_word(c, value);
 }
 
-/* A target cell that bind() will fill. */
+/* A target cell that bind_here() will fill. */
 void emit_chain(struct comp *c, uint32_t *chain)
 {
 	uint32_t at = (uint32_t)c->cells.len;
@@ -197,7 +197,7 @@ void emit_target(struct comp *c, struct label *l)
 }
 
 /* All of @chain leads here. */
-void bind(struct comp *c, uint32_t *chain)
+void bind_here(struct comp *c, uint32_t *chain)
 {
 	uint32_t next;
 
@@ -334,6 +334,7 @@ bool is_last(const struct comp *c, uint32_t height)
 static void work(struct comp *c, uint64_t n)
 {
 	c->work += n;
+	c->look -= n / COMP_ENTRIES < c->look ? (uint32_t)(n / COMP_ENTRIES) : c->look;
 	if (c->work > c->max_work && c->bad == COMP_OK)
 		c->bad = COMP_WORK;
 }

@@ -4,8 +4,7 @@
  * and read by validate. Checks form only, never meaning.
  */
 #include "vm/decode.h"
-
-#include "vm/utf8.h"
+#include "wasmd/utf8.h"
 
 struct section {
 	const char *where;

@@ -3,7 +3,7 @@
  * 7.4.1), else from an export. A damaged section only costs the names.
  */
 #include "vm/body.h"
-#include "vm/utf8.h"
+#include "wasmd/utf8.h"
 
 /* The next "index, name" pair of a name map. */
 static uint32_t name_assoc(struct rd *r, struct span *ret)

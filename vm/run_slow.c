@@ -267,14 +267,28 @@ enum vm_trap run_host(struct vm_instance *in, union slot *v, const struct vm_fun
 	return VM_TRAP_NONE;
 }
 
+/* Its length is charged beforehand: no body is compiled on credit. */
+static enum vm_trap compile_body(struct vm_store *s, struct vm_code *c, uint32_t own)
+{
+	const struct mod_func *f = &c->m->funcs.at[c->m->n_imported[VM_FUNC] + own];
+	struct code_payer payer = { .st = s };
+	struct err e = { 0 };
+
+	TRY(fuel_spend(s, CODE_FUEL_PER_BODY + (uint64_t)f->body.len * CODE_FUEL_PER_BYTE));
+	if (code_compile_body(c, own, &payer, &e) == 0)
+		return VM_TRAP_NONE;
+	if (payer.trap != VM_TRAP_NONE)
+		return payer.trap;
+	return e.code == ERR_NOMEM ? VM_TRAP_OUT_OF_MEMORY : VM_TRAP_TOO_LARGE;
+}
+
 enum vm_trap run_lazy(struct vm_func *f)
 {
 	struct vm_code *c = f->in->code;
 	uint32_t own = (uint32_t)(f - f->in->own);
-	struct err e = { 0 };
 
-	if (c->bodies[own] == NULL && code_compile_body(c, own, &e) != 0)
-		return e.code == ERR_NOMEM ? VM_TRAP_OUT_OF_MEMORY : VM_TRAP_TOO_LARGE;
+	if (c->bodies[own] == NULL)
+		TRY(compile_body(f->in->st, c, own));
 	f->ip = c->bodies[own]->cells;
 	return VM_TRAP_NONE;
 }

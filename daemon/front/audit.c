@@ -18,7 +18,9 @@ struct audit {
 	uint64_t seq;
 	char *buf;
 	size_t len, cap;
-	bool failing; /* said once */
+	uint64_t lines;	  /* in buf */
+	uint64_t dropped; /* lines that the file did not take and none tells of yet */
+	bool failing;	  /* said once */
 };
 
 static const char *const op_names[] = {
@@ -80,30 +82,38 @@ int audit_open(const char *path, struct audit **ret, struct err *e)
 	return 0;
 }
 
-struct audit *audit_close(struct audit *a)
+/* All or nothing: half a line would spoil the next. */
+static bool write_whole(struct audit *a)
 {
-	if (a == NULL)
-		return NULL;
-	audit_flush(a);
-	fd_clear(&a->fd);
-	free(a->buf);
-	free(a);
-	return NULL;
+	ssize_t n = write(a->fd, a->buf, a->len);
+	int why = n < 0 ? errno : ENOSPC;
+
+	if (n == (ssize_t)a->len)
+		return true;
+	if (n > 0)
+		(void)!ftruncate(a->fd, lseek(a->fd, 0, SEEK_END) - n);
+	errno = why;
+	return false;
 }
 
 void audit_flush(struct audit *a)
 {
 	if (a->len == 0)
 		return;
-	if (write(a->fd, a->buf, a->len) != (ssize_t)a->len && !a->failing) {
+	if (write_whole(a)) {
+		a->failing = false;
+		a->dropped = 0; /* the first of the lines told of them */
+	} else {
+		if (!a->failing)
+			front_log("the audit can't be written: %s", strerror(errno));
 		a->failing = true;
-		front_log("the audit can't be written: %s", strerror(errno));
+		a->dropped += a->lines;
 	}
-	a->len = 0;
+	a->len = a->lines = 0;
 }
 
 /* Takes @o and appends it as a line. */
-static void put_line(struct audit *a, json_t *o)
+static void line_put(struct audit *a, json_t *o)
 {
 	CLEANUP(free_p) char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	size_t n = text != NULL ? strlen(text) : 0;
@@ -123,15 +133,46 @@ static void put_line(struct audit *a, json_t *o)
 	memcpy(a->buf + a->len, text, n);
 	a->buf[a->len + n] = '\n';
 	a->len += n + 1;
+	a->lines++;
 	if (a->len > GATHER_BYTES)
 		audit_flush(a);
 }
 
-/* What stands in every line: ours, never the ring's. */
+/* The numbers of lines that are missing stay missing; so many they are. */
+static void tell_dropped(struct audit *a)
+{
+	json_t *o = json_object();
+
+	json_put(o, "v", json_integer(AUDIT_SCHEMA));
+	json_put(o, "seq", json_integer((json_int_t)++a->seq));
+	json_put(o, "time", json_time(now_real()));
+	json_put(o, "source", json_text("daemon"));
+	json_put(o, "event", json_text("lost"));
+	json_put(o, "count", json_integer((json_int_t)a->dropped));
+	line_put(a, o);
+}
+
+struct audit *audit_close(struct audit *a)
+{
+	if (a == NULL)
+		return NULL;
+	audit_flush(a);
+	if (a->dropped > 0)
+		tell_dropped(a);
+	audit_flush(a);
+	fd_clear(&a->fd);
+	free(a->buf);
+	free(a);
+	return NULL;
+}
+
+/* What stands in every line of an instance: ours, never the ring's. */
 static json_t *line_new(struct audit *a, const struct instance *i, int64_t time, const char *source)
 {
 	json_t *o = json_object();
 
+	if (a->dropped > 0 && a->len == 0)
+		tell_dropped(a);
 	json_put(o, "v", json_integer(AUDIT_SCHEMA));
 	json_put(o, "seq", json_integer((json_int_t)++a->seq));
 	json_put(o, "time", json_time(time));
@@ -149,7 +190,7 @@ void audit_event(struct audit *a, const struct instance *i, const char *source, 
 	json_t *o = line_new(a, i, now_real(), source);
 
 	json_put(o, "event", json_text(what));
-	put_line(a, o);
+	line_put(a, o);
 }
 
 void audit_lost(struct audit *a, const struct instance *i, uint64_t lost)
@@ -161,7 +202,7 @@ void audit_lost(struct audit *a, const struct instance *i, uint64_t lost)
 	o = line_new(a, i, now_real(), "worker");
 	json_put(o, "event", json_text("lost"));
 	json_put(o, "count", json_integer((json_int_t)(lost & INT64_MAX)));
-	put_line(a, o);
+	line_put(a, o);
 }
 
 /* ---- calls -------------------------------------------------------------- */
@@ -238,7 +279,7 @@ static void put_call(struct audit *a, struct live *l, const struct call *c, uint
 	if (c->rule != NULL)
 		json_put(o, "line", json_integer(c->rule->line));
 	json_put(o, "count", json_integer((json_int_t)count));
-	put_line(a, o);
+	line_put(a, o);
 }
 
 static void count_denial(struct live *l, const struct call *c)

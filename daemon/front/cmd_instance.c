@@ -181,8 +181,10 @@ int cmd_start(struct front *f, struct instance *i, struct launch *how, struct wa
 		return e->code;
 	}
 	instance_watch(i, w);
-	if (live_start(f, i, how, e) < 0)
+	if (live_start(f, i, how, e) < 0) {
 		watch_drop(w);
+		(void)restart_forget(i);
+	}
 	return e->code;
 }
 
@@ -201,6 +203,7 @@ int cmd_stop(struct instance *i, unsigned grace_ms, struct watch *w, struct err 
 		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
+	(void)restart_forget(i); /* also when it ends by itself meanwhile */
 	instance_watch(i, w);
 	live_stop(i->live, grace_ms);
 	return 0;
@@ -212,6 +215,7 @@ int cmd_kill(struct instance *i, struct watch *w, struct err *e)
 		return 1;
 	if (check_live(i, e) < 0)
 		return e->code;
+	(void)restart_forget(i);
 	instance_watch(i, w);
 	live_kill(i->live, CAUSE_KILLED);
 	return 0;
@@ -255,7 +259,9 @@ int cmd_wait(struct instance *i, struct watch *w, struct err *e)
 int cmd_remove(struct front *f, struct instance *i, bool force, struct watch *w, struct err *e)
 {
 	if ((i->state & INST_LIVE) == 0) {
-		record_drop(f, i);
+		if (record_drop(f, i, e) < 0)
+			return e->code;
+		record_dropped(f, i);
 		instance_free(f->instances, i);
 		return 1;
 	}
@@ -270,20 +276,53 @@ int cmd_remove(struct front *f, struct instance *i, bool force, struct watch *w,
 	return 0;
 }
 
-static void prune_instances(struct front *f, const char *tenant, struct pruned *ret)
+/* Takes them off the record, and marks them. */
+static int drop_ended(struct front *f, const char *tenant, struct pruned *ret, struct err *e)
 {
-	struct instance *next;
-
-	for (struct instance *i = instance_first(f->instances); i != NULL; i = next) {
-		next = i->next;
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = i->next) {
 		if (i->state != INST_EXITED || strcmp(i->tenant, tenant) != 0 ||
 		    restart_due(i) != 0)
 			continue;
 		ret->bytes += log_size(f->state, tenant, i->id);
 		ret->instances++;
-		record_drop(f, i);
-		instance_free(f->instances, i);
+		i->forget = true;
+		if (record_drop(f, i, e) < 0)
+			return e->code;
 	}
+	return 0;
+}
+
+/* The marked ones leave the table, or come back on record. */
+static void leave_or_stay(struct front *f, const char *tenant, bool leave)
+{
+	struct instance *next;
+
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = next) {
+		next = i->next;
+		if (i->state != INST_EXITED || !i->forget || strcmp(i->tenant, tenant) != 0)
+			continue;
+		i->forget = false;
+		if (leave) {
+			record_dropped(f, i);
+			instance_free(f->instances, i);
+		} else {
+			record_save(f, i);
+		}
+	}
+}
+
+static int prune_instances(struct front *f, const char *tenant, struct pruned *ret, struct err *e)
+{
+	struct err lost = { 0 };
+
+	if (store_begin(f->store, e) < 0)
+		return e->code;
+	if (drop_ended(f, tenant, ret, e) < 0)
+		(void)!store_commit(f->store, &lost); /* of what was dropped before */
+	else
+		(void)!store_commit(f->store, e);
+	leave_or_stay(f, tenant, e->code == 0);
+	return e->code;
 }
 
 struct unused {
@@ -328,10 +367,7 @@ int cmd_prune(struct front *f, const struct who *who, bool modules, struct prune
 	      struct err *e)
 {
 	*ret = (struct pruned){ 0 };
-	if (store_begin(f->store, e) < 0)
-		return e->code;
-	prune_instances(f, who->tenant->name, ret);
-	if (store_commit(f->store, e) < 0)
+	if (prune_instances(f, who->tenant->name, ret, e) < 0)
 		return e->code;
 	return modules ? prune_modules(f, who->tenant->name, ret, e) : 0;
 }

@@ -306,23 +306,16 @@ static int64_t end_time(const struct live *l)
 										    : now;
 }
 
-/* Its end is on record: the zygote need not keep it any longer. */
-static void forget_end(struct zygote *z, const struct live *l)
-{
-	const struct msg_zyg_forget m = { .seq = l->seq };
-
-	if (z != NULL && l->seq != 0 && l->inst->kept)
-		(void)!zygote_send(z, IPC_zyg_forget, &m, sizeof(m), NULL, 0);
-}
-
 void live_finish(struct live *l, enum cause cause, const struct err *e)
 {
 	struct front *f = l->front;
 	struct instance *i = l->inst;
-	struct zygote *z = l->zyg;
+	struct err stays = { 0 };
 
-	if (l->zyg != NULL)
+	if (l->zyg != NULL) {
+		i->end = (struct kept_end){ .zygote = l->zyg->pid, .seq = l->seq };
 		zygote_detach(l->zyg, l);
+	}
 	i->out->cause = cause;
 	i->out->finished = end_time(l);
 	if (e != NULL && i->out->message == NULL)
@@ -330,14 +323,19 @@ void live_finish(struct live *l, enum cause cause, const struct err *e)
 	i->pid = 0;
 	audit_settle(f->audit, l, true);
 	audit_flush(f->audit);
-	if (i->kept && !i->forget)
+	if (i->forget && record_drop(f, i, &stays) < 0) {
+		front_log("%s", stays.msg);
+		i->forget = false;
+	}
+	if (!i->forget) {
 		record_save_ended(f, i);
-	forget_end(z, l);
+		restart_plan(i);
+	}
 	instance_enter(f->instances, i, INST_EXITED, e);
 	i->live = NULL;
 	live_free(l);
 	if (i->forget) {
-		record_drop(f, i);
+		record_dropped(f, i);
 		instance_free(f->instances, i);
 	} else {
 		restart_consider(i);

@@ -35,9 +35,10 @@ struct front {
 	struct events *events;
 	struct msg_priv_fences fences;
 	bool fences_known;
-	bool ending;	   /* nothing new is begun */
-	bool end_all;	   /* what runs shall not outlive us */
-	uint64_t last_seq; /* of the numbers that instances have with zygotes */
+	sd_event_source *unsaved; /* record.c's: what a full disk did not take is tried again */
+	bool ending;		  /* nothing new is begun */
+	bool end_all;		  /* what runs shall not outlive us */
+	uint64_t last_seq;	  /* of the numbers that instances have with zygotes */
 };
 
 /* Who asks: named by the kernel and the configuration, never by the request. */

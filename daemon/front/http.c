@@ -654,6 +654,8 @@ static enum MHD_Result dispatch(struct conn *c)
 
 	if (!c->served) {
 		c->served = c->peer->busy = true;
+		if (r->front->ending) /* there are no zygotes any more */
+			(void)err_set(&r->err, ERR_BUSY, "the daemon is ending");
 		if (r->err.code != 0)
 			answer_error(r, &r->err);
 		else

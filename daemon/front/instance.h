@@ -75,19 +75,27 @@ struct outcome {
 	size_t n_denials;
 };
 
+/* Where the end of its last life is kept until that is on record. */
+struct kept_end {
+	int64_t zygote; /* its pid */
+	uint64_t seq;	/* 0: nowhere */
+};
+
 struct instance {
 	struct instance *next, *prev;	      /* in order of creation */
 	struct instance *next_id, *next_name; /* in their buckets */
 	char id[ID_TEXT], name[LIM_NAME], tenant[LIM_NAME];
 	uint32_t tenant_index;
-	bool kept;   /* on record: survives the daemon */
-	bool forget; /* leaves table and record once it has ended */
+	bool kept;    /* on record: survives the daemon */
+	bool forget;  /* leaves table and record once it has ended */
+	bool unsaved; /* its record is older than it */
 	enum inst_state state;
 	int64_t created, pid;
 	uint64_t generation, starts;
 	struct spec spec;
 	struct outcome *out; /* never NULL */
 	struct live *live;   /* NULL unless INST_LIVE */
+	struct kept_end end;
 	struct again *again; /* of restart.c; NULL when nothing starts it by itself */
 	struct watch *watches;
 	char *shown; /* what json.c says of it, until that changes; or NULL */

@@ -327,12 +327,12 @@ static int prepare(struct live *l, struct launch *how, struct err *e)
 		l->stream_fd[i] = how->fd[i];
 		how->fd[i] = -1;
 	}
+	if (policies_find(l->front, l->inst->tenant, s->policy, &l->policy, e) < 0 ||
+	    check_may_start(l->front, l->policy->doc, e) < 0 || open_output(l, how, e) < 0)
+		return e->code;
 	if (how->log && s->stdin_open && open_stdin(l, e) < 0)
 		return e->code;
 	if (s->reactor && calls_open(l, e) < 0)
-		return e->code;
-	if (policies_find(l->front, l->inst->tenant, s->policy, &l->policy, e) < 0 ||
-	    check_may_start(l->front, l->policy->doc, e) < 0 || open_output(l, how, e) < 0)
 		return e->code;
 	if (zygote_get(l->front, how->who, s->module, -1, &l->wait, &z, e) < 0 ||
 	    ask_mounts(l, how->who, e) < 0 || forget_outcome(l->inst, e) < 0)
@@ -349,6 +349,7 @@ int live_start(struct front *f, struct instance *i, struct launch *how, struct e
 	if (l == NULL) {
 		(void)err_nomem(e);
 	} else if (prepare(l, how, e) == 0) {
+		record_forget_end(f, i); /* of the life before */
 		i->live = l;
 		i->starts++;
 		instance_enter(f->instances, i, INST_STARTING, NULL);

@@ -92,10 +92,9 @@ static int open_records(struct front *f, struct err *e)
 {
 	char path[LIM_PATH_BYTES];
 
-	if (modules_prepare(f, e) < 0)
-		return e->code;
+	/* The store first: its lock is had once a front before us has ended. */
 	(void)snprintf(path, sizeof(path), "%s/wasmd.db", f->state);
-	if (store_open(path, &f->store, e) < 0)
+	if (store_open(path, &f->store, e) < 0 || modules_prepare(f, e) < 0)
 		return e->code;
 	(void)snprintf(path, sizeof(path), "%s/audit.jsonl", f->state);
 	return audit_open(path, &f->audit, e);
@@ -134,6 +133,7 @@ static int set_up(struct front *f, struct http **http, struct err *e)
 _Noreturn static void leave(struct front *f, int status)
 {
 	zygotes_leave(f->zygotes);
+	records_done(f);
 	(void)audit_close(f->audit);
 	(void)store_close(f->store);
 	_exit(status);
@@ -148,6 +148,7 @@ static void tear_down(struct front *f, struct http *http)
 		http_quiesce(http);
 	(void)http_free(http);
 	(void)privchan_free(f->priv);
+	records_done(f);
 	(void)instances_free(f->instances);
 	(void)events_free(f->events);
 	(void)policies_free(f->policies);

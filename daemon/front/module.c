@@ -55,24 +55,43 @@ static int make_dir(const struct front *f, const char *name, struct err *e)
 	return 0;
 }
 
-int modules_prepare(struct front *f, struct err *e)
+static bool cut_upload(const struct front *f, const char *name)
+{
+	return name[0] != '.';
+}
+
+/* A crash came between the file and its record, or between their ends. */
+static bool without_record(const struct front *f, const char *name)
+{
+	uint8_t digest[DIGEST_BYTES];
+
+	return digest_parse(name, digest) && !store_module_wanted(f->store, digest);
+}
+
+static int sweep(const struct front *f, const char *name,
+		 bool (*left_over)(const struct front *f, const char *name), struct err *e)
 {
 	char path[LIM_PATH_BYTES];
 	struct dirent *d;
 	DIR *dir;
 
-	if (make_dir(f, "modules", e) < 0 || make_dir(f, "modules/tmp", e) < 0 ||
-	    make_dir(f, "logs", e) < 0)
-		return e->code;
-	(void)snprintf(path, sizeof(path), "%s/modules/tmp", f->state);
+	(void)snprintf(path, sizeof(path), "%s/%s", f->state, name);
 	dir = opendir(path);
 	if (dir == NULL)
 		return io_err(e, path);
 	while ((d = readdir(dir)) != NULL)
-		if (d->d_name[0] != '.')
+		if (left_over(f, d->d_name))
 			(void)unlinkat(dirfd(dir), d->d_name, 0);
 	(void)closedir(dir);
 	return 0;
+}
+
+int modules_prepare(struct front *f, struct err *e)
+{
+	if (make_dir(f, "modules", e) < 0 || make_dir(f, "modules/tmp", e) < 0 ||
+	    make_dir(f, "logs", e) < 0 || sweep(f, "modules/tmp", cut_upload, e) < 0)
+		return e->code;
+	return sweep(f, "modules", without_record, e);
 }
 
 /* ---- uploads ------------------------------------------------------------ */
@@ -194,9 +213,11 @@ static int accept_module(struct upload *u, const struct store_module *m, struct 
 	    rename(u->tmp, path) < 0 || sync_dir(u->front) < 0)
 		return io_err(e, "keeping the module");
 	u->tmp[0] = '\0';
-	if (store_module_put(u->front->store, u->tenant, m, e) < 0)
-		return e->code;
-	return put_name(u, e);
+	if (store_module_put(u->front->store, u->tenant, m, e) == 0)
+		return put_name(u, e);
+	if (!store_module_wanted(u->front->store, u->digest))
+		(void)unlink(path);
+	return e->code;
 }
 
 static void on_checked(struct zyg_wait *w, struct zygote *z, const struct err *e)

@@ -14,7 +14,8 @@ struct upload;
 /* @e NULL: accepted, on record and named. */
 typedef void upload_fn(void *arg, const struct store_module *m, const struct err *e);
 
-/* Makes the directories, removes what cut uploads left. */
+/* Makes the directories; removes what cut uploads left and files that no record
+ * wants. Needs the store. */
 MUST_CHECK int modules_prepare(struct front *f, struct err *e);
 
 MUST_CHECK int upload_begin(struct front *f, struct upload **ret, struct err *e);

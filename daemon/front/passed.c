@@ -94,7 +94,7 @@ static const char *refused_socket(int fd)
 		return "a socket of another kind than UNIX, IPv4 and IPv6";
 	if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
 		return "a socket that is no stream";
-	return socket_option(fd, SO_ACCEPTCONN) != 0 ? "a listening socket" : NULL;
+	return NULL;
 }
 
 /* What it is, when that is not passed on; NULL when it is. */
@@ -131,6 +131,9 @@ int passed_check(int fd, int which, struct err *e)
 					     "standard error" };
 	const char *is = refused_kind(fd);
 
+	/* a guest takes connections from its standard input, and from nothing else */
+	if (is == NULL && which != 0 && socket_option(fd, SO_ACCEPTCONN) > 0)
+		is = "a listening socket";
 	if (is == NULL)
 		return 0;
 	(void)err_set(e, ERR_USAGE, "%s is %s, which is not passed on", names[which], is);

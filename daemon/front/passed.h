@@ -14,7 +14,7 @@
 MUST_CHECK int passed_receive(int conn, int ret[3], struct err *e);
 
 /* What may stand as a standard stream: a pipe, a regular file that is not the
- * kernel's, a connected stream socket, a terminal or /dev/null. */
+ * kernel's, a stream socket (standard input's may listen), a terminal or /dev/null. */
 MUST_CHECK int passed_check(int fd, int which, struct err *e);
 
 #endif

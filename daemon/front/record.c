@@ -7,6 +7,9 @@
 #include "daemon/front/json.h"
 #include "daemon/front/logs.h"
 #include "daemon/front/store.h"
+#include "daemon/front/zygotes.h"
+
+#define AGAIN_USEC 1000000u
 
 static int put(struct front *f, const struct instance *i, enum inst_state state, struct err *e)
 {
@@ -32,35 +35,90 @@ int record_put(struct front *f, const struct instance *i, struct err *e)
 	return put(f, i, i->state, e);
 }
 
-static void save(struct front *f, const struct instance *i, enum inst_state state)
+void record_forget_end(struct front *f, struct instance *i)
 {
-	struct err e = { 0 };
-
-	if (i->kept && put(f, i, state, &e) < 0)
-		front_log("instance %s is not recorded as %s: %s", i->id, inst_state_text(state),
-			  e.msg);
+	if (i->kept && i->end.seq != 0)
+		zygotes_forget(f, i->end.zygote, i->end.seq);
+	i->end.seq = 0;
 }
 
-void record_save(struct front *f, const struct instance *i)
+static int on_unsaved(sd_event_source *source, uint64_t usec, void *arg);
+
+static void try_again(struct front *f)
 {
-	save(f, i, i->state);
+	if (f->unsaved == NULL && !f->ending &&
+	    sd_event_add_time_relative(f->loop, &f->unsaved, CLOCK_MONOTONIC, AGAIN_USEC, 1,
+				       on_unsaved, f) < 0)
+		front_log("what is not recorded is not tried again");
 }
 
-void record_save_ended(struct front *f, const struct instance *i)
-{
-	save(f, i, INST_EXITED);
-}
-
-void record_drop(struct front *f, const struct instance *i)
+static void save(struct front *f, struct instance *i, enum inst_state state)
 {
 	struct err e = { 0 };
 
 	if (!i->kept)
 		return;
-	events_put(f->events, i, "removed");
+	if (put(f, i, state, &e) == 0) {
+		i->unsaved = false;
+		record_forget_end(f, i);
+		return;
+	}
+	if (!i->unsaved)
+		front_log("instance %s is not recorded as %s: %s", i->id, inst_state_text(state),
+			  e.msg);
+	i->unsaved = true;
+	try_again(f);
+}
+
+static void save_unsaved(struct front *f)
+{
+	for (struct instance *i = instance_first(f->instances); i != NULL; i = i->next)
+		if (i->unsaved)
+			save(f, i, i->state);
+}
+
+static int on_unsaved(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct front *f = arg;
+
+	f->unsaved = sd_event_source_disable_unref(f->unsaved);
+	save_unsaved(f);
+	return 0;
+}
+
+void records_done(struct front *f)
+{
+	f->unsaved = sd_event_source_disable_unref(f->unsaved);
+	if (f->instances != NULL)
+		save_unsaved(f);
+}
+
+void record_save(struct front *f, struct instance *i)
+{
+	save(f, i, i->state);
+}
+
+void record_save_ended(struct front *f, struct instance *i)
+{
+	save(f, i, INST_EXITED);
+}
+
+/* The log first: on a full disk it makes the room that the rest needs. */
+int record_drop(struct front *f, const struct instance *i, struct err *e)
+{
+	if (!i->kept)
+		return 0;
 	log_remove(f->state, i->tenant, i->id);
-	if (store_instance_drop(f->store, i->tenant, i->id, &e) < 0)
-		front_log("the record of instance %s stays: %s", i->id, e.msg);
+	if (store_instance_drop(f->store, i->tenant, i->id, e) < 0)
+		return err_prefix(e, "the record of instance %s stays", i->id);
+	return 0;
+}
+
+void record_dropped(struct front *f, struct instance *i)
+{
+	record_forget_end(f, i);
+	if (i->kept)
+		events_put(f->events, i, "removed");
 }
 
 struct load {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/front/live.h"
+#include "daemon/front/record.h"
 
 #define FIRST_USEC   100000u /* the first back-off; each next one is twice as long */
 #define LONGEST_USEC 60000000u
@@ -118,6 +119,24 @@ static bool wanted(const struct again *a)
 	       (r->most == 0 || a->tries < r->most);
 }
 
+/* A life of its own, though it never began: that before it ended as it did. */
+static void could_not(struct again *a, const struct err *e)
+{
+	struct instance *i = a->inst;
+	struct outcome *fresh = i->state == INST_EXITED ? calloc(1, sizeof(*fresh)) : NULL;
+
+	front_log("instance %s can't be started again: %s", i->id, e->msg);
+	if (fresh == NULL)
+		return;
+	fresh->cause = CAUSE_FAILED;
+	fresh->finished = now_real();
+	fresh->message = text_escape(e->msg, strlen(e->msg));
+	(void)outcome_free(i->out);
+	i->out = fresh;
+	i->starts++;
+	record_save(a->front, i);
+}
+
 static void start(struct again *a)
 {
 	struct launch how = LAUNCH_DETACHED(&a->who);
@@ -126,13 +145,15 @@ static void start(struct again *a)
 
 	a->due = 0;
 	instance_changed(i);
-	if (live_start(a->front, i, &how, &e) == 0)
+	if (live_start(a->front, i, &how, &e) == 0) {
+		if (i->spec.restart.mode == RESTART_NO)
+			(void)restart_forget(i);
 		return;
-	front_log("instance %s can't be started again: %s", i->id, e.msg);
-	i->out->cause = CAUSE_FAILED;
+	}
+	could_not(a, &e);
+	restart_plan(i);
 	instance_changed(i);
 	instance_tell(i, INST_EXITED, &e);
-	restart_consider(i);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
@@ -159,17 +180,24 @@ void restart_consider(struct instance *i)
 {
 	struct again *a = i->again;
 
-	if (a == NULL || a->front->ending)
+	if (a == NULL || !a->asked || a->front->ending)
 		return;
-	if (a->asked) {
-		a->asked = false;
-		start(a);
+	a->asked = false;
+	start(a);
+}
+
+void restart_plan(struct instance *i)
+{
+	struct again *a = i->again;
+
+	if (a == NULL || a->asked || a->front->ending)
 		return;
-	}
 	if (i->out->started != 0 && i->out->finished - i->out->started >= HEALTHY_NS) {
 		a->tries = 0;
 		a->delay_usec = FIRST_USEC;
 	}
 	if (wanted(a))
 		schedule(a);
+	else
+		(void)restart_forget(i); /* with the connection that it holds */
 }

@@ -1,7 +1,8 @@
 /*
  * Starting an instance again: because its policy of restarting says so, after
  * a back-off, or because somebody asked for a restart. Starts are made in the
- * name of the client that started it last, whose connection is kept for that.
+ * name of the client that started it last, whose connection is kept for that, and
+ * only for as long as another start can come.
  */
 #ifndef FRONT_RESTART_H
 #define FRONT_RESTART_H
@@ -25,7 +26,9 @@ int64_t restart_due(const struct instance *i);
 /* Once it has ended, it starts at once, whatever its policy; needs restart_keep. */
 void restart_ask(struct instance *i);
 bool restart_asked(const struct instance *i);
-/* It has ended and nothing of it is left: now or later, or not. */
+/* It is about to be told that it has ended: later, or never again. */
+void restart_plan(struct instance *i);
+/* Nothing of it is left: now, if that was asked for. */
 void restart_consider(struct instance *i);
 
 #endif

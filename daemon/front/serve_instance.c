@@ -235,7 +235,15 @@ void serve_instance_wait(struct request *r)
 
 static void on_removed(struct watch *w, struct instance *i, const struct err *e)
 {
-	answer_empty(of_watch(w), 204);
+	struct err stays = { 0 };
+
+	if (i->forget) {
+		answer_empty(of_watch(w), 204);
+		return;
+	}
+	(void)err_set(&stays, ERR_IO, "instance %s has ended, but its record stays", i->id);
+	(void)err_hint(&stays, "is the state directory's disk full? then remove it again");
+	answer_error(of_watch(w), &stays);
 }
 
 void serve_instance_remove(struct request *r)

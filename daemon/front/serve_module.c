@@ -3,6 +3,7 @@
 
 #include "daemon/front/http.h"
 #include "daemon/front/json.h"
+#include "daemon/front/zygotes.h"
 #include "wasmd/policy.h"
 
 /* ---- the daemon --------------------------------------------------------- */
@@ -34,6 +35,24 @@ static json_t *json_features(void)
 	return a;
 }
 
+/* What the tenant's modules may cost to load, and have cost. */
+static json_t *json_compile(const struct front *f, const struct config_tenant *t)
+{
+	struct loading l = zygotes_loading(f, t->name);
+	json_t *o = json_object(), *limits = json_object();
+
+	json_put(limits, "cpu_ns", json_integer(t->compile.cpu_s * (json_int_t)1000000000));
+	json_put(limits, "wall_ns", json_integer(t->compile.wall_s * (json_int_t)1000000000));
+	json_put(limits, "memory", json_integer((json_int_t)t->compile.mib << 20));
+	json_put(limits, "at_once", json_integer(t->compile.at_once));
+	json_put(o, "limits", limits);
+	json_put(o, "now", json_integer((json_int_t)l.now));
+	json_put(o, "loads", json_integer((json_int_t)l.loads));
+	json_put(o, "refused", json_integer((json_int_t)l.refused));
+	json_put(o, "cpu_ns", json_integer((json_int_t)(l.cpu_ns & INT64_MAX)));
+	return o;
+}
+
 void serve_info(struct request *r)
 {
 	const char *tenant = r->who.tenant->name;
@@ -51,6 +70,7 @@ void serve_info(struct request *r)
 	json_put(o, "tenant", json_text(tenant));
 	json_put(o, "instances", json_integer(n));
 	json_put(o, "modules", json_integer(store_module_count(r->front->store, tenant)));
+	json_put(o, "compile", json_compile(r->front, r->who.tenant));
 	answer_json(r, 200, o);
 }
 

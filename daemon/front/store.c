@@ -129,7 +129,7 @@ int store_open(const char *path, struct store **ret, struct err *e)
 			      s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
 		goto fail;
 	}
-	(void)sqlite3_busy_timeout(s->db, 2000);
+	(void)sqlite3_busy_timeout(s->db, 10000); /* a front before us is just ending */
 	if (store_exec(s,
 		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
 		       " PRAGMA synchronous=FULL;",

@@ -146,12 +146,13 @@ static bool span_parse(const char *text, int64_t *ret)
 		long n = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
 		const char *unit = n >= 0 && *end != '\0' ? strchr(units, *end) : NULL;
 
-		if (unit == NULL || n > 100000000)
+		if (unit == NULL || __builtin_mul_overflow(n, seconds[unit - units], &n) ||
+		    __builtin_mul_overflow(n, 1000000000, &n) ||
+		    __builtin_add_overflow(*ret, n, ret))
 			return false;
-		*ret += n * seconds[unit - units] * 1000000000;
 		text = end + 1;
-	} while (*text != '\0' && *ret < INT64_MAX / 2);
-	return *text == '\0';
+	} while (*text != '\0');
+	return true;
 }
 
 /* ".5" and then "Z" or "+01:00"; false when something else stands there. */

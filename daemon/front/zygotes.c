@@ -12,11 +12,20 @@
 #include "daemon/front/module.h"
 #include "daemon/front/privchan.h"
 
-#define READY_USEC (60u * 1000000u) /* from asking priv to zyg_ready: a huge module compiles */
-#define TOLD_USEC  (5u * 1000000u)  /* from finding one to the last zyg_kept: clients wait */
+/* From asking priv to zyg_ready; the zygote's own limit comes before it. */
+#define READY_USEC ((LIM_COMPILE_WALL_S + 10) * 1000000u)
+#define TOLD_USEC  (5u * 1000000u) /* from finding one to the last zyg_kept: clients wait */
+
+/* Of one tenant; there are as many as the configuration names. */
+struct account {
+	struct account *next;
+	char tenant[LIM_NAME];
+	struct loading sum; /* but for now */
+};
 
 struct zygotes {
 	struct zygote *first;
+	struct account *accounts;
 	size_t n, n_untold; /* n_untold: found, and have not told all yet */
 };
 
@@ -24,6 +33,57 @@ int zygotes_new(struct front *f, struct err *e)
 {
 	f->zygotes = calloc(1, sizeof(*f->zygotes));
 	return f->zygotes != NULL ? 0 : err_nomem(e);
+}
+
+/* ---- what loading costs ------------------------------------------------- */
+
+static struct account *account_of(const struct front *f, const char *tenant)
+{
+	struct account *a = f->zygotes->accounts;
+
+	while (a != NULL && strcmp(a->tenant, tenant) != 0)
+		a = a->next;
+	return a;
+}
+
+struct loading zygotes_loading(const struct front *f, const char *tenant)
+{
+	const struct account *a = account_of(f, tenant);
+	struct loading l = a != NULL ? a->sum : (struct loading){ 0 };
+
+	for (const struct zygote *z = f->zygotes->first; z != NULL; z = z->next)
+		l.now += !z->ready && !z->found && strcmp(z->tenant, tenant) == 0;
+	return l;
+}
+
+/* A count that a zygote made up is still only its tenant's. */
+static void charge(struct zygote *z, bool refused, uint64_t cpu_ns)
+{
+	struct account *a = account_of(z->front, z->tenant);
+
+	if (a == NULL)
+		a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		return;
+	if (a->tenant[0] == '\0') {
+		memcpy(a->tenant, z->tenant, sizeof(a->tenant));
+		a->next = z->front->zygotes->accounts;
+		z->front->zygotes->accounts = a;
+	}
+	a->sum.loads++;
+	a->sum.refused += refused;
+	a->sum.cpu_ns += cpu_ns < INT64_MAX / 2 ? cpu_ns : 0;
+}
+
+static int check_loading(const struct front *f, const struct config_tenant *t, struct err *e)
+{
+	size_t now = zygotes_loading(f, t->name).now;
+
+	if (now < t->compile.at_once)
+		return 0;
+	(void)err_set(e, ERR_QUOTA, "%zu modules of tenant \"%s\" are being loaded", now, t->name);
+	return err_hint(e, "that is the most at once (ceiling.compile.at_once in the daemon's "
+			   "configuration); try again");
 }
 
 /* Everybody who waits for @z learns how it went. @e NULL: it is ready. */
@@ -118,6 +178,12 @@ struct zygotes *zygotes_free(struct zygotes *t)
 
 	while (t != NULL && t->first != NULL)
 		zygote_end(t->first, &e);
+	while (t != NULL && t->accounts != NULL) {
+		struct account *a = t->accounts;
+
+		t->accounts = a->next;
+		free(a);
+	}
 	free(t);
 	return NULL;
 }
@@ -185,8 +251,10 @@ static int on_ready(struct zygote *z, struct ipc_msg *msg)
 	z->info = *m;
 	z->untold = m->n_kept;
 	z->ready = true;
-	if (!z->found)
+	if (!z->found) {
+		charge(z, false, m->load_cpu_ns);
 		z->deadline = sd_event_source_disable_unref(z->deadline);
+	}
 	if (z->untold == 0)
 		told(z);
 	waits_fire(z, NULL);
@@ -214,6 +282,7 @@ static int on_bad(struct zygote *z, const struct msg_zyg_bad *m)
 		return -1;
 	(void)snprintf(e.msg, sizeof(e.msg), "%s", m->msg);
 	(void)snprintf(e.hint, sizeof(e.hint), "%s", m->hint);
+	charge(z, true, m->load_cpu_ns);
 	zygote_end(z, &e);
 	return 0;
 }
@@ -323,6 +392,8 @@ static int spawn(struct front *f, const struct who *who, const uint8_t *digest, 
 	struct zygotes *t = f->zygotes;
 	struct zygote *z;
 
+	if (check_loading(f, who->tenant, e) < 0)
+		return e->code;
 	trim(t);
 	if (t->n >= 4u * LIM_ZYGOTES)
 		return err_set(e, ERR_QUOTA, "%zu modules are running, at most %u", t->n,
@@ -423,6 +494,17 @@ int zygote_send(struct zygote *z, enum ipc_type type, const void *body, size_t l
 		size_t n_fds)
 {
 	return z->channel != NULL ? channel_send(z->channel, type, body, len, fds, n_fds) : -1;
+}
+
+void zygotes_forget(struct front *f, int64_t pid, uint64_t seq)
+{
+	const struct msg_zyg_forget m = { .seq = seq };
+	struct zygote *z = f->zygotes->first;
+
+	while (z != NULL && z->pid != pid)
+		z = z->next;
+	if (z != NULL)
+		(void)!zygote_send(z, IPC_zyg_forget, &m, sizeof(m), NULL, 0);
 }
 
 /* ---- instances ---------------------------------------------------------- */

@@ -41,6 +41,14 @@ struct zyg_wait {
 	void (*done)(struct zyg_wait *w, struct zygote *z, const struct err *e);
 };
 
+/* What loading modules has cost a tenant since the daemon began. */
+struct loading {
+	uint64_t loads, refused, cpu_ns;
+	size_t now; /* being loaded at this moment */
+};
+
+struct loading zygotes_loading(const struct front *f, const char *tenant);
+
 MUST_CHECK int zygotes_new(struct front *f, struct err *e);
 struct zygotes *zygotes_free(struct zygotes *t);
 
@@ -52,6 +60,9 @@ void zyg_wait_drop(struct zyg_wait *w);
 
 MUST_CHECK int zygote_send(struct zygote *z, enum ipc_type type, const void *body, size_t len,
 			   const int *fds, size_t n_fds);
+
+/* The one of this @pid need not keep the end of instance @seq any longer. */
+void zygotes_forget(struct front *f, int64_t pid, uint64_t seq);
 
 /* One that outlived the last front: it is asked what it keeps. Takes @fd. */
 void zygote_found(struct front *f, const struct msg_priv_found *m, int fd);

@@ -34,6 +34,7 @@ static const struct narrowed {
 	{ "clone", LOCKED, { 0, SCMP_CMP_MASKED_EQ, ~FORK_OPTIONAL, SIGCHLD } },
 	{ "mmap", LOCKED, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
 	{ "mprotect", LOCKED, { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } },
+	{ "getsockopt", ROLE_ZYGOTE, { 2, SCMP_CMP_EQ, SO_ACCEPTCONN, 0 } },
 	{ "socket", ROLE_PRIV | LOCKED, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
 	{ "socketpair", ROLE_PRIV | LOCKED, { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
 	{ "seccomp", LOCKED, { 0, SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0 } },

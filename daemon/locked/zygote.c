@@ -24,9 +24,6 @@
 #include "wasmd/api.h"
 #include "wasmd/vec.h"
 
-#define LOAD_CPU_S  30u		 /* cpu time to decode, validate, compile and instantiate */
-#define LOAD_WALL_S 60		 /* the same by the clock on the wall */
-#define LOAD_MEMORY (1ull << 30) /* data while loading, beside 16 bytes for each of the module */
 #define IMAGE_LEAST (512u << 10) /* of data: below, copying page tables costs less than faults */
 #define LATE_NS	    50000u	 /* from handing a start over to the rest of it */
 #define HOME_QUEUE  4		 /* callers at home */
@@ -72,11 +69,42 @@ static uint64_t timeval_ns(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
 }
 
+static struct rusage usage_of_self(void)
+{
+	struct rusage ru = { 0 };
+
+	(void)getrusage(RUSAGE_SELF, &ru);
+	return ru;
+}
+
+static uint64_t cpu_of(const struct rusage *ru)
+{
+	return timeval_ns(ru->ru_utime) + timeval_ns(ru->ru_stime);
+}
+
 /* ---- loading ------------------------------------------------------------ */
+
+/* What loading may cost; none is 0. Numbers of the command line. */
+static struct load_limits {
+	unsigned cpu_s, wall_s, mib;
+} most = { LIM_COMPILE_CPU_S, LIM_COMPILE_WALL_S, LIM_COMPILE_MIB };
+
+static void read_most(int argc, char **argv)
+{
+	unsigned *const to[] = { &most.cpu_s, &most.wall_s, &most.mib };
+
+	for (int i = 0; i < 3 && 2 + i < argc; i++) {
+		unsigned n = (unsigned)strtoul(argv[2 + i], NULL, 10);
+
+		if (n > 0 && n < *to[i])
+			*to[i] = n;
+	}
+}
 
 _Noreturn static void refuse(const struct err *e)
 {
-	struct msg_zyg_bad m = { .code = e->code };
+	struct rusage ru = usage_of_self();
+	struct msg_zyg_bad m = { .code = e->code, .load_cpu_ns = cpu_of(&ru) };
 
 	(void)snprintf(m.msg, sizeof(m.msg), "%s", e->msg);
 	(void)snprintf(m.hint, sizeof(m.hint), "%s", e->hint);
@@ -84,14 +112,31 @@ _Noreturn static void refuse(const struct err *e)
 	_exit(0);
 }
 
+static int over_limit(struct err *e, unsigned most_of, const char *what, const char *key)
+{
+	(void)err_set(e, ERR_LIMIT, "loading the module takes more than %u %s", most_of, what);
+	return err_hint(e,
+			"that is the most for this tenant (ceiling.compile.%s in the daemon's "
+			"configuration)",
+			key);
+}
+
 /* PID 1 ignores signals that it does not handle: so these are handled. */
 static void on_load_limit(int sig)
 {
 	struct err e = { 0 };
 
-	(void)err_set(&e, ERR_TIMEOUT, "loading the module took more than %u s",
-		      sig == SIGXCPU ? LOAD_CPU_S : (unsigned)LOAD_WALL_S);
+	if (sig == SIGXCPU)
+		(void)over_limit(&e, most.cpu_s, "s of cpu time", "cpu_s");
+	else
+		(void)over_limit(&e, most.wall_s, "s", "wall_s");
 	refuse(&e);
+}
+
+/* Bytes of data that loading a module of this length may hold. */
+static uint64_t most_memory(size_t module_len)
+{
+	return ((uint64_t)most.mib << 20) + (uint64_t)LIM_COMPILE_PER_BYTE * module_len;
 }
 
 static void soft_limit(int resource, rlim_t soft)
@@ -106,14 +151,14 @@ static void soft_limit(int resource, rlim_t soft)
 
 static void load_limits(bool on, size_t module_len)
 {
-	struct itimerval wall = { .it_value.tv_sec = on ? LOAD_WALL_S : 0 };
+	struct itimerval wall = { .it_value.tv_sec = on ? most.wall_s : 0 };
 
 	(void)signal(SIGXCPU, on ? on_load_limit : SIG_DFL);
 	(void)signal(SIGALRM, on ? on_load_limit : SIG_DFL);
 	(void)setitimer(ITIMER_REAL, &wall, NULL);
-	soft_limit(RLIMIT_CPU, on ? LOAD_CPU_S : RLIM_INFINITY);
+	soft_limit(RLIMIT_CPU, on ? most.cpu_s : RLIM_INFINITY);
 #ifndef WASMD_SANITIZED
-	soft_limit(RLIMIT_DATA, on ? LOAD_MEMORY + 16 * module_len : RLIM_INFINITY);
+	soft_limit(RLIMIT_DATA, on ? most_memory(module_len) : RLIM_INFINITY);
 #endif
 }
 
@@ -148,21 +193,38 @@ static int compile(struct zygote *z, struct vm_code **ret, struct err *e)
 	return r;
 }
 
-/* All but running it. */
-static int load(struct zygote *z, struct vm_code **ret, struct err *e)
+/* All but running it, within the limits. */
+static int build(struct zygote *z, struct vm_code **ret, struct err *e)
 {
 	struct vm_trap_info trap = { 0 };
 	struct guest *g = &z->guest;
 
-	if (map_module(z, e) < 0)
-		return e->code;
-	load_limits(true, g->module_len);
 	if (compile(z, ret, e) < 0 || vm_store_new(NULL, &g->store, e) < 0 ||
 	    wasi_new(&g->wasi, e) < 0)
 		return e->code;
 	wasi_attach(g->wasi, g->store);
 	if (vm_instance_new(g->store, *ret, wasi_resolve, g->wasi, &g->instance, &trap, e) < 0 ||
 	    vm_instance_image(g->instance, IMAGE_LEAST, e) < 0)
+		return e->code;
+	return 0;
+}
+
+/* The engine only knows that there was none. */
+static int too_much_memory(size_t module_len, struct err *e)
+{
+	*e = (struct err){ 0 };
+	return over_limit(e, (unsigned)(most_memory(module_len) >> 20), "MiB of memory",
+			  "memory_mib");
+}
+
+static int load(struct zygote *z, struct vm_code **ret, struct err *e)
+{
+	if (map_module(z, e) < 0)
+		return e->code;
+	load_limits(true, z->guest.module_len);
+	if (build(z, ret, e) == ERR_NOMEM)
+		return too_much_memory(z->guest.module_len, e);
+	if (e->code != 0)
 		return e->code;
 	(void)malloc_trim(0); /* what loading needed for a while */
 	load_limits(false, 0);
@@ -205,12 +267,16 @@ static int say_ready(struct zygote *z)
 
 static void describe(struct zygote *z, const struct vm_code *code)
 {
+	struct rusage ru = usage_of_self();
+
 	z->ready = (struct msg_zyg_ready){
 		.version = IPC_VERSION,
 		.n_imports = vm_code_n_imports(code),
 		.n_exports = vm_code_n_exports(code),
 		.n_funcs = vm_code_n_funcs(code),
 		.load_ns = now_ns(CLOCK_MONOTONIC) - z->born,
+		.load_cpu_ns = cpu_of(&ru),
+		.load_rss = (uint64_t)ru.ru_maxrss * 1024u,
 		.build = WASMD_VERSION,
 	};
 
@@ -628,6 +694,7 @@ int main(int argc, char **argv)
 	struct vm_code *code = NULL;
 	struct err e = { 0 };
 
+	read_most(argc, argv);
 	z.degraded = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
 	if (listen(ZYGOTE_HOME_FD, HOME_QUEUE) < 0) /* ours, or a caller would see priv's pid */
 		(void)err_set(&e, ERR_INTERNAL, "listening at home: %s", strerror(errno));
@@ -636,7 +703,7 @@ int main(int argc, char **argv)
 	set_signals();
 	describe(&z, code);
 	if (say_ready(&z) < 0)
-		return 0;
+		_exit(0);
 	for (;;)
 		turn(&z);
 }

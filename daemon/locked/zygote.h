@@ -1,6 +1,7 @@
 /*
- * How priv starts a zygote: `wasmd-zygote DEGRADED` with these descriptors
- * and no others, in fresh namespaces, as the tenant's private uid.
+ * How priv starts a zygote: `wasmd-zygote DEGRADED CPU_S WALL_S MIB` with these
+ * descriptors and no others, in fresh namespaces, as the tenant's private uid.
+ * The last three bound the loading of its module (struct config_compile).
  */
 #ifndef DAEMON_LOCKED_ZYGOTE_H
 #define DAEMON_LOCKED_ZYGOTE_H

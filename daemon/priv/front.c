@@ -161,7 +161,7 @@ static void front_died(struct keeper *k, int status)
 	uint64_t now = priv_now();
 
 	f->pid = 0;
-	fd_clear(&k->p->channel);
+	priv_front_gone(k->p);
 	if (k->stopping)
 		return;
 	k->start_at = now + back_off(k, f, now);
@@ -256,7 +256,7 @@ static void turn(struct keeper *k)
 	int ms = due(k);
 
 	at[0] = (struct pollfd){ .fd = k->signals, .events = POLLIN };
-	at[1] = (struct pollfd){ .fd = k->p->channel, .events = POLLIN };
+	at[1] = (struct pollfd){ .fd = priv_full(k->p) ? -1 : k->p->channel, .events = POLLIN };
 	for (size_t i = 0; i < PRIV_JOBS; i++) {
 		struct priv_job *j = &k->p->jobs[i];
 

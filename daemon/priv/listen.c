@@ -13,7 +13,7 @@
 
 #define LISTEN_FD     3 /* as sd_listen_fds(3) has it */
 #define BACKLOG	      512
-#define STALE_TRIES   20
+#define STALE_TRIES   100 /* a busy machine: a front takes its time to end */
 #define STALE_WAIT_US 50000
 
 /* The pid that the holder wrote, for the sentence. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -113,7 +114,7 @@ int mounts_idmap(uid_t uid, gid_t gid, uid_t to, int *ret_fd, struct err *e)
 
 	if (pid == 0)
 		for (;;)
-			(void)pause(); /* lives only to own the namespace */
+			(void)poll(NULL, 0, -1); /* lives only to own the namespace */
 	if (pid < 0)
 		return err_set(e, ERR_ISOLATION, "a user namespace: %s", strerror(errno));
 	r = mapped_userns(pid, uid, gid, to, ret_fd, e);

@@ -239,6 +239,23 @@ void priv_opener_answer(struct priv *p, struct priv_job *j)
 	(void)(e.code == 0 ? answer_ok(p, j->ask.req, 0, fd) : answer_failed(p, j->ask.req, &e));
 }
 
+bool priv_full(const struct priv *p)
+{
+	for (size_t i = 0; i < PRIV_JOBS; i++)
+		if (p->jobs[i].pid == 0)
+			return false;
+	return true;
+}
+
+/* The next front numbers its own: it must not get what this one asked for. */
+void priv_front_gone(struct priv *p)
+{
+	fd_clear(&p->channel);
+	for (size_t i = 0; i < PRIV_JOBS; i++)
+		if (p->jobs[i].pid != 0)
+			job_end(&p->jobs[i]);
+}
+
 int priv_deadlines(struct priv *p, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;

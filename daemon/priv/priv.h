@@ -160,6 +160,10 @@ int front_supervise(struct priv *p, struct front *f);
 /* What one wake-up of the channel brought: -EPIPE when the front is gone, -EPROTO when it
  * speaks off the table; 0 otherwise. */
 int priv_serve(struct priv *p);
+/* As many openers are at work as there may be: what asks for more waits. */
+bool priv_full(const struct priv *p);
+/* Ends what the dead front asked for. */
+void priv_front_gone(struct priv *p);
 void priv_opener_answer(struct priv *p, struct priv_job *j);
 /* Ends openers past their deadline; ms until the next one is, or -1. */
 int priv_deadlines(struct priv *p, uint64_t now);

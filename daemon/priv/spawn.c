@@ -19,7 +19,8 @@
 
 #define ZYGOTE_SPACES \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
-#define SCRATCH_FD 32 /* above every number a program starts with */
+#define PROBE_TRIES 3
+#define SCRATCH_FD  32 /* above every number a program starts with */
 
 /* What the zygote's own confinement needs in its user namespace: mount an
  * empty root, drop the bounding set. Gone before it reads the module. */
@@ -84,6 +85,7 @@ struct birth {
 	const struct priv *p;
 	uid_t uid;
 	gid_t gid;
+	const struct config_compile *compile;
 	int go;		       /* a byte comes when the maps are written */
 	int fds[ZYGOTE_N_FDS]; /* by number in the child; ascending */
 };
@@ -117,15 +119,18 @@ static int arrange_fds(struct birth *b)
 
 _Noreturn static void be_born(struct birth *b)
 {
-	char degraded[16];
-	const char *argv[] = { "wasmd-zygote", degraded, NULL };
+	const struct config_compile *c = b->compile;
+	const uint32_t numbers[] = { b->p->fences.degraded, c->cpu_s, c->wall_s, c->mib };
+	char text[ARRAY_LEN(numbers)][12];
+	const char *argv[] = { "wasmd-zygote", text[0], text[1], text[2], text[3], NULL };
 	const char *envp[] = { "LANG=C", NULL };
 	sigset_t none;
 	char go;
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)snprintf(degraded, sizeof(degraded), "%u", b->p->fences.degraded);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		(void)snprintf(text[i], sizeof(text[i]), "%u", numbers[i]);
 	if (read(b->go, &go, 1) != 1)
 		_exit(1);
 	if (b->p->privileged && setgroups(0, NULL) < 0)
@@ -147,10 +152,26 @@ uid_t spawn_private_id(const struct priv *p, const struct config_tenant *t)
 	return p->privileged ? PRIV_UID_BASE + t->index : p->uid;
 }
 
+/* The child that was not let go is gone when this returns: why it failed. A
+ * child that somebody killed says nothing about the fences. */
+static int stillborn(pid_t pid, const struct err *why, struct err *e)
+{
+	int status = 0;
+
+	(void)waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_PEER, "the zygote was killed before it began (signal %d)",
+			       WTERMSIG(status));
+	if (why->code != 0)
+		return *e = *why, e->code;
+	return err_set(e, ERR_ISOLATION, "the zygote could not be let go");
+}
+
 /* Into fresh namespaces; @b->go is closed in the parent. Maps are written
  * before the child moves. */
 static pid_t give_birth(struct birth *b, int *ret_pidfd, struct err *e)
 {
+	struct err why = { 0 };
 	int go[2];
 	pid_t pid;
 
@@ -164,24 +185,25 @@ static pid_t give_birth(struct birth *b, int *ret_pidfd, struct err *e)
 	}
 	(void)close(go[0]);
 	if (pid < 0) {
+		(void)close(go[1]);
 		(void)err_set(e, ERR_ISOLATION, "namespaces: %s", strerror(errno));
-		(void)err_hint(e, "see sysctl user.max_user_namespaces");
-	} else if (spawn_map(pid, "uid_map", b->uid, b->uid, e) == 0 &&
-		   spawn_map(pid, "gid_map", b->gid, b->gid, e) == 0 && write(go[1], "", 1) == 1) {
+		return err_hint(e, "see sysctl user.max_user_namespaces");
+	}
+	if (spawn_map(pid, "uid_map", b->uid, b->uid, &why) == 0 &&
+	    spawn_map(pid, "gid_map", b->gid, b->gid, &why) == 0 && write(go[1], "", 1) == 1) {
 		(void)close(go[1]);
 		return pid;
 	}
-	(void)close(go[1]); /* the child, if there is one, reads the end and leaves */
-	if (pid > 0) {
-		(void)waitpid(pid, NULL, 0);
-		fd_clear(ret_pidfd);
-	}
-	return err_set(e, ERR_ISOLATION, "the zygote could not be let go");
+	(void)close(go[1]); /* it reads the end and leaves */
+	fd_clear(ret_pidfd);
+	return stillborn(pid, &why, e);
 }
 
-int spawn_probe(const struct priv *p, struct err *e)
+static int probe_once(const struct priv *p, struct err *e)
 {
+	static const struct config_compile unused;
 	struct birth b = { .p = p,
+			   .compile = &unused,
 			   .uid = p->privileged ? PRIV_UID_BASE : p->uid,
 			   .gid = p->privileged ? PRIV_UID_BASE : p->gid };
 	CLEANUP(close_p) int pidfd = -1;
@@ -194,6 +216,17 @@ int spawn_probe(const struct priv *p, struct err *e)
 		return e->code;
 	(void)waitpid(pid, NULL, 0);
 	return 0;
+}
+
+/* What it finds holds as long as the daemon lives: a killed child is not it. */
+int spawn_probe(const struct priv *p, struct err *e)
+{
+	for (int i = 0; i < PROBE_TRIES; i++) {
+		*e = (struct err){ 0 };
+		if (probe_once(p, e) != ERR_PEER)
+			break;
+	}
+	return e->code;
 }
 
 /* What is handed to a zygote must never change under it. */
@@ -234,6 +267,7 @@ int spawn_zygote(struct priv *p, const struct config_tenant *t, const uint8_t *d
 #endif
 	struct birth b = {
 		.p = p,
+		.compile = &t->compile,
 		.uid = spawn_private_id(p, t),
 		.gid = p->privileged ? spawn_private_id(p, t) : p->gid,
 		.fds = { p->null, p->null, err_fd, far, module, p->zygote_filter, home },

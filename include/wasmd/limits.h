@@ -28,6 +28,14 @@
 #define LIM_STACK_BYTES	 (1u << 20)   /* default value stack of an instance */
 #define LIM_BACKTRACE	 32u	      /* frames kept with a trap */
 
+/* Loading one module: decode, validate, compile, instantiate. The most that a
+ * tenant's ceiling.compile may say, and what holds where it says nothing. */
+#define LIM_COMPILE_CPU_S    30u   /* 250 MB of functions validate in two */
+#define LIM_COMPILE_WALL_S   60u   /* the same on a machine that has other work */
+#define LIM_COMPILE_MIB	     1024u /* of data, beside LIM_COMPILE_PER_BYTE */
+#define LIM_COMPILES	     32u   /* modules of one tenant being loaded at once */
+#define LIM_COMPILE_PER_BYTE 16u   /* bytes of data for each byte of the module */
+
 /* WASI (vm/wasi). */
 #define LIM_PATH_BYTES	  4096u	     /* one guest path, PATH_MAX of Linux */
 #define LIM_PATH_DEPTH	  256u	     /* components of a resolved path */

@@ -112,7 +112,8 @@ MUST_CHECK int vm_module_validate(struct vm_module *take, struct vm_valid_module
 				  struct err *e);
 struct vm_valid_module *vm_valid_module_free(struct vm_valid_module *m);
 
-/* Consumes @take. Bodies are compiled at their first call. */
+/* Consumes @take. Bodies are compiled at their first call, which ends with
+ * VM_TRAP_FUEL or VM_TRAP_STOPPED like any other work of the guest's. */
 MUST_CHECK int vm_module_compile(struct vm_valid_module *take, struct vm_code **ret, struct err *e);
 struct vm_code *vm_code_ref(struct vm_code *c);
 struct vm_code *vm_code_unref(struct vm_code *c);
@@ -151,7 +152,8 @@ MUST_CHECK int vm_store_set_limits(struct vm_store *s, const struct vm_store_lim
  * edge, call, or slice of a bulk operation. Borrowed; may lie in shared memory. */
 void vm_store_set_stop(struct vm_store *s, const _Atomic uint32_t *flag);
 
-/* Fuel: deterministic; UINT64_MAX means unmetered. */
+/* Fuel: deterministic; UINT64_MAX means unmetered. The first call of a function
+ * that is not compiled yet also costs its compilation, by the length of its body. */
 void vm_store_set_fuel(struct vm_store *s, uint64_t fuel);
 uint64_t vm_store_fuel(const struct vm_store *s);	 /* left */
 uint64_t vm_store_memory_peak(const struct vm_store *s); /* bytes, all memories */

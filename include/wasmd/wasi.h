@@ -54,7 +54,7 @@ struct wasi_config {
 	uint64_t max_host_calls;   /* then VM_TRAP_LIMIT; 0: unlimited */
 	uint64_t max_output;	   /* bytes to descriptors 1 and 2, then VM_TRAP_LIMIT; 0 */
 	uint64_t max_disk; /* bytes written to files or set aside in them, then VM_TRAP_LIMIT; 0 */
-	uint32_t max_fds;  /* guest descriptors, then ENFILE; 0: LIM_GUEST_FDS */
+	uint32_t max_fds;  /* guest descriptors, then EMFILE; 0: LIM_GUEST_FDS */
 	bool random;	   /* false: random_get is ENOSYS */
 	const _Atomic uint32_t *stop; /* not 0: blocking calls return and the guest traps */
 	_Atomic uint32_t *blocked;    /* 1 while a write waits for a reader; or NULL */

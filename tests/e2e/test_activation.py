@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from wasmd import BUILD, Daemon, guest
+from wasmd import BUILD, PATIENCE, Daemon, guest
 
 
 class Activation(unittest.TestCase):
@@ -18,7 +18,7 @@ class Activation(unittest.TestCase):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(told))
             told.chmod(0o777)
-            notify.settimeout(20)
+            notify.settimeout(PATIENCE)
             plain = d.command()
             plain[plain.index('--socket'):plain.index('--socket') + 2] = []
             d.command = lambda: ['systemd-socket-activate', '-l', str(d.socket),
@@ -51,7 +51,7 @@ class Activation(unittest.TestCase):
                            (['--config', '/nowhere.json'], '/nowhere.json'),
                            (['--allow-degraded', 'magic'], 'magic')):
             r = subprocess.run([BUILD / 'daemon' / 'wasmd', *args], capture_output=True, text=True,
-                               timeout=20)
+                               timeout=PATIENCE)
             self.assertNotEqual(r.returncode, 0, args)
             self.assertIn(word, r.stderr)
 

@@ -7,7 +7,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 import wasmd
@@ -38,14 +37,6 @@ def begin(*args, **kw):
                             stderr=subprocess.PIPE, **kw)
 
 
-def until(what, seconds=10):
-    end = time.time() + seconds
-    while not what():
-        if time.time() > end:
-            raise AssertionError("it did not come to pass: " + daemon.logged())
-        time.sleep(0.05)
-
-
 class Attached(unittest.TestCase):
     def test_to_its_end(self):
         ctl("run", "-id", "--name", "a1", "repl")
@@ -63,9 +54,9 @@ class Attached(unittest.TestCase):
         master, slave = pty.openpty()
         child = begin("attach", "a3", stdin=slave)
         os.write(master, b"one\n")
-        until(lambda: "ONE" in ctl("logs", "a3").out)
+        wasmd.until(lambda: "ONE" in ctl("logs", "a3").out)
         os.write(master, b"\x10\x11")
-        self.assertIn(b"detached", child.communicate(timeout=20)[1])
+        self.assertIn(b"detached", child.communicate(timeout=wasmd.PATIENCE)[1])
         self.assertEqual(child.returncode, 0)
         os.close(master)
         os.close(slave)
@@ -104,7 +95,7 @@ class Life(unittest.TestCase):
         def ended():
             i = json.loads(ctl("inspect", "l3").out)
             return i["state"] == "exited" and i["starts"] == 3
-        until(ended)
+        wasmd.until(ended)
 
     def test_status_fd(self):
         read, write = os.pipe()
@@ -139,7 +130,7 @@ class Watching(unittest.TestCase):
         ctl("run", "-id", "--name", "w1", "repl")
         child = begin("logs", "-f", "w1")
         ctl("attach", "w1", stdin=b"one\ntwo\nexit 0\n")
-        out = child.communicate(timeout=20)[0].decode()
+        out = child.communicate(timeout=wasmd.PATIENCE)[0].decode()
         self.assertEqual(out, "> ONE\n> TWO\n> ")
         self.assertEqual(ctl("logs", "w1").out, out)
         self.assertEqual(ctl("logs", "-n", "1", "w1").out, "> ")
@@ -148,8 +139,7 @@ class Watching(unittest.TestCase):
         self.assertRegex(ctl("logs", "-t", "w1").out, r"^20\d\d-\d\d-\d\dT\S+Z > ONE\n20")
 
     def test_events(self):
-        follower = begin("events", "-f", "-o", "jsonl")
-        time.sleep(0.3)
+        follower = begin("events", "-f", "--since", "1m", "-o", "jsonl")
         ctl("run", "--name", "w2", "repl", stdin=b"exit 6\n", check=6)
         seen = []
         while "exited" not in seen:
@@ -165,15 +155,15 @@ class Watching(unittest.TestCase):
         """Whatever follows asks again; the instance goes on and ends as it would have."""
         ctl("run", "-id", "--name", "w3", "repl")
         waiter, logs = begin("wait", "w3"), begin("logs", "-f", "w3")
-        time.sleep(0.5)
+        wasmd.until(lambda: ctl("logs", "w3").out)
         os.kill(next(pid for pid, name in daemon.leftovers() if name == "wasmd-front"),
                 signal.SIGKILL)
         while daemon.ctl("attach", "w3", stdin=b"one\nexit 6\n").returncode != 6:
             time.sleep(0.1)
-        out, err = waiter.communicate(timeout=30)
+        out, err = waiter.communicate(timeout=wasmd.PATIENCE)
         self.assertEqual((waiter.returncode, err), (0, b""))
         self.assertEqual(out, b"6\n")
-        out, err = logs.communicate(timeout=30)
+        out, err = logs.communicate(timeout=wasmd.PATIENCE)
         self.assertEqual((logs.returncode, err), (0, b""))
         self.assertEqual(out, b"> ONE\n> ")
 

@@ -19,6 +19,7 @@ import time
 import unittest
 
 WASMCTL = sys.argv.pop(1)
+PATIENCE = 60  # seconds, on the busiest machine
 ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -166,7 +167,7 @@ def exited(*args, **kw):
 
 def ctl(*args, sock=None, env=None, **kw):
     full = {**os.environ, "WASMD_SOCKET": sock or "/nonexistent/wasmd.sock", **(env or {})}
-    return subprocess.run([WASMCTL, *args], env=full, capture_output=True, timeout=30, **kw)
+    return subprocess.run([WASMCTL, *args], env=full, capture_output=True, timeout=PATIENCE, **kw)
 
 
 def started(play, early=b"", **routes):
@@ -259,7 +260,7 @@ class Alone(unittest.TestCase):
         probe = script + """
             try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _wasmctl; echo "${COMPREPLY[*]}"; }
             try wasmctl pol; try wasmctl module l; try wasmctl run --pol; try wasmctl -o json st"""
-        r = subprocess.run(["bash", "-euc", probe], capture_output=True, timeout=30)
+        r = subprocess.run(["bash", "-euc", probe], capture_output=True, timeout=PATIENCE)
         self.assertEqual((r.stdout.decode(), r.stderr),
                          ("policy\nload ls\n--policy\nstart stop stats\n", b""))
 
@@ -466,7 +467,7 @@ class Played(unittest.TestCase):
 
         read, write = os.pipe2(os.O_DIRECT)
         with started(play) as f:
-            subprocess.run([WASMCTL, "-H", f.path, "run", "wc"], stderr=write, timeout=30)
+            subprocess.run([WASMCTL, "-H", f.path, "run", "wc"], stderr=write, timeout=PATIENCE)
         os.close(write)
         self.assertTrue(os.read(read, 4096).endswith(b"b by the policy's default\n"))
         self.assertEqual(os.read(read, 4096), b"wasmctl: wc trapped: why\n")
@@ -546,9 +547,9 @@ class Played(unittest.TestCase):
         def play(conn, _):
             event(conn, event="started", id=ID)
             os.kill(child.pid, signal.SIGINT)
-            assert stop.wait(10)
+            assert stop.wait(PATIENCE)
             os.kill(child.pid, signal.SIGTERM)
-            assert kill.wait(10)
+            assert kill.wait(PATIENCE)
             event(conn, event="exited", instance=instance("killed", 0))
 
         def asked(which):
@@ -561,7 +562,7 @@ class Played(unittest.TestCase):
         with started(play, **{f"POST /v1/instances/{ID}/stop?grace=10": asked(stop),
                               f"POST /v1/instances/{ID}/kill": asked(kill)}) as f:
             child = subprocess.Popen([WASMCTL, "-H", f.path, "run", "wc"], stderr=subprocess.PIPE)
-            err = child.communicate(timeout=20)[1].decode()
+            err = child.communicate(timeout=PATIENCE)[1].decode()
             self.assertEqual(child.returncode, 137, err)
             self.assertIn("wc was killed on request", err)
 
@@ -571,9 +572,9 @@ class Played(unittest.TestCase):
         whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
         with Fake({"GET /v1/instances/x/logs?stream=stdout": whole}) as f:
             args = [WASMCTL, "-H", f.path, "logs", "--stream", "stdout", "x"]
-            self.assertEqual(subprocess.run(args, capture_output=True, timeout=30).stdout, raw)
+            self.assertEqual(subprocess.run(args, capture_output=True, timeout=PATIENCE).stdout, raw)
             master, slave = pty.openpty()
-            subprocess.run(args, stdout=slave, timeout=30, check=True)
+            subprocess.run(args, stdout=slave, timeout=PATIENCE, check=True)
             os.close(slave)
             self.assertEqual(os.read(master, 999), b"a\\x1b[31mb\\xff\r\n\\u{202e}\r\n")
             os.close(master)
@@ -640,7 +641,7 @@ class Played(unittest.TestCase):
             began = time.time()
             r = ctl("wait", "x", sock=f.path)
             self.assertEqual(r.returncode, 125)
-            self.assertTrue(3 < time.time() - began < 20)
+            self.assertGreater(time.time() - began, 3)
 
     def test_events(self):
         def line(at, name):
@@ -751,8 +752,8 @@ class Played(unittest.TestCase):
             while b"ready" not in seen:
                 seen += os.read(master, 999)
             act(master, child)
-            err = child.communicate(timeout=20)[1].decode()
-            self.assertTrue(played.wait(20))
+            err = child.communicate(timeout=PATIENCE)[1].decode()
+            self.assertTrue(played.wait(PATIENCE))
         self.assertEqual(termios.tcgetattr(slave), before)
         os.close(master)
         os.close(slave)
@@ -831,7 +832,7 @@ class Played(unittest.TestCase):
         with Fake({"GET /v1/instances": answer(200, {"instances": []})}) as f:
             with open("/dev/full", "wb") as full:
                 r = subprocess.run([WASMCTL, "-H", f.path, "ps"], stdout=full,
-                                   stderr=subprocess.PIPE, timeout=30)
+                                   stderr=subprocess.PIPE, timeout=PATIENCE)
             self.assertEqual(r.returncode, 125)
             self.assertIn(b"No space left", r.stderr)
 

@@ -1,6 +1,5 @@
 """The API from outside: every route, bad input, foreground starts, restarts."""
 import base64
-import http.client
 import json
 import os
 import signal
@@ -8,7 +7,7 @@ import socket
 import time
 import unittest
 
-from wasmd import AS_ROOT, TENANT_UID, Daemon, UnixHTTP, events, guest
+from wasmd import AS_ROOT, TENANT_UID, Daemon, UnixHTTP, events, guest, until
 
 class Front(unittest.TestCase):
     @classmethod
@@ -103,8 +102,7 @@ class Modules(Front):
                       % len(self.wasm) + self.wasm[:n])
             time.sleep(0.05)
             s.close()
-        time.sleep(0.3)
-        self.assertEqual(os.listdir(self.d.state / "modules/tmp"), [])
+        until(lambda: not os.listdir(self.d.state / "modules/tmp"))
         self.assertEqual(sorted(os.listdir(self.d.state / "modules")), before)
 
     def test_chunked(self):
@@ -255,7 +253,7 @@ class Run(Front):
                 self.assertEqual(i["exit"]["cause"], cause)
 
     def test_truncated(self):
-        policy = json.dumps({"args": True, "limits": {"output": "20MiB", "wall": "20s"}})
+        policy = json.dumps({"args": True, "limits": {"output": "20MiB", "wall": "90s"}})
         i = self.expect(self.d.run("guest", "fill", policy=policy), 200).json
         self.assertTrue(i["truncated"])
         self.assertEqual(len(i["stdout"]), 16 << 20)
@@ -280,18 +278,10 @@ class Run(Front):
         s.connect(str(self.d.socket))
         s.sendall(b"POST /v1/run?module=guest&arg=spin HTTP/1.1\r\nHost: x\r\n"
                   b"Content-Length: 0\r\n\r\n")
-        for _ in range(100):
-            time.sleep(0.02)
-            if self.d.call("GET", "/v1/instances").json["instances"]:
-                break
-        else:
-            self.fail("it did not start")
+        running = lambda: self.d.call("GET", "/v1/instances").json["instances"]
+        until(running, why="it did not start")
         s.close()
-        for _ in range(100):
-            time.sleep(0.02)
-            if not self.d.call("GET", "/v1/instances").json["instances"]:
-                return
-        self.fail("it was not killed")
+        until(lambda: not running(), why="it was not killed")
 
 
 class Mounts(Front):
@@ -429,7 +419,8 @@ class Restart(unittest.TestCase):
             d.call("POST", "/v1/instances/%s/wait" % ended)
             waiter = UnixHTTP(d.socket)
             waiter.request("POST", "/v1/instances/waits/wait")
-            time.sleep(0.1)
+            for _ in range(10):  # who asks later is answered after that one was read
+                self.assertEqual(d.call("GET", "/v1/info").status, 200)
             self.assertEqual(d.stop(), 0, d.logged())
             self.assertEqual(waiter.getresponse().status, 503)
             d.start()
@@ -442,6 +433,22 @@ class Restart(unittest.TestCase):
             i = d.call("POST", "/v1/instances/waits/wait").json
             self.assertEqual(i["exit"]["cause"], "exited", i)
             self.assertEqual(d.call("GET", "/v1/instances/waits/logs").body, b"hello\n")
+        finally:
+            d.close()
+
+    def test_files_without_record_go(self):
+        d = Daemon().start()
+        try:
+            digest = d.load(guest('front').read_bytes(), "guest").json["digest"][7:]
+            self.assertEqual(d.stop(), 0)
+            modules = d.state / "modules"
+            orphan = modules / ("0123456789abcdef" * 4)
+            for path in (orphan, modules / "tmp" / "half"):
+                path.write_bytes(b"a crash came before its record")
+            d.start()
+            self.assertEqual(sorted(os.listdir(modules)), [digest, "tmp"])
+            self.assertEqual(os.listdir(modules / "tmp"), [])
+            self.assertEqual(d.run("guest").json["stdout"], "hello\n")
         finally:
             d.close()
 
@@ -480,13 +487,8 @@ class Restart(unittest.TestCase):
             self.assertEqual(d.call("POST", "/v1/instances/%s/start" % ref).status, 200)
             for pid in self.children(d, "wasmd-front"):
                 os.kill(pid, signal.SIGKILL)
-            for _ in range(200):
-                time.sleep(0.05)
-                try:
-                    i = d.call("GET", "/v1/instances/" + ref).json
-                    break
-                except (OSError, ConnectionError, http.client.HTTPException):
-                    continue
+            d.ready()
+            i = d.call("GET", "/v1/instances/" + ref).json
             self.assertEqual((i["state"], i["exit"]), ("running", None))
             self.assertEqual(d.run("guest").json["stdout"], "hello\n")
         finally:
@@ -499,7 +501,6 @@ class Restart(unittest.TestCase):
             ref = d.create(module="guest", args=["spin"]).json["id"]
             self.assertEqual(d.call("POST", "/v1/instances/%s/start" % ref).status, 200)
             d.stop(signal.SIGKILL)
-            time.sleep(0.5)
             d.start()
             i = d.call("GET", "/v1/instances/" + ref).json
             self.assertEqual((i["state"], i["exit"]), ("running", None))

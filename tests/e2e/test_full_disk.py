@@ -1,9 +1,14 @@
 """The state directory's disk is full: a clear error, and nothing left behind."""
+import json
 import os
+import shutil
+import signal
+import sqlite3
 import subprocess
+import tempfile
 import unittest
 
-from wasmd import AS_ROOT, Daemon, guest
+from wasmd import AS_ROOT, Daemon, guest, until
 
 
 class FullDisk(unittest.TestCase):
@@ -68,6 +73,82 @@ class FullDisk(unittest.TestCase):
         self.d.call('POST', f'/v1/instances/{ref}/start')
         i = self.d.call('POST', f'/v1/instances/{ref}/wait').json
         self.assertEqual(i['exit']['cause'], 'exited')
+
+    def end_on_a_full_disk(self):
+        ref = self.d.create(module='guest', args=['spin'], policy={
+            'args': True, 'env': {'set': {'X': 'x' * 4000}}}).json['id']
+        self.assertEqual(self.d.call('POST', f'/v1/instances/{ref}/start').status, 200)
+        (self.d.state / 'logs/alice' / f'{ref}.log').write_bytes(b'')  # makes no room
+        self.fill()
+        return ref
+
+    def test_an_end_is_recorded_once_there_is_room(self):
+        ref = self.end_on_a_full_disk()
+        i = self.d.call('POST', f'/v1/instances/{ref}/kill').json
+        self.assertEqual(i['exit']['cause'], 'killed')
+        (self.d.state / 'filler').unlink()
+        self.recorded(ref, ['exited'])
+        self.d.stop(signal.SIGKILL)
+        self.d.start()
+        self.assertEqual(self.d.call('GET', f'/v1/instances/{ref}').json['exit']['cause'], 'killed')
+
+    def test_what_stays_on_record_is_not_called_gone(self):
+        created = [self.d.create(module='guest').json['id'] for _ in range(60)]
+        ref = self.end_on_a_full_disk()
+        left = [r for r in created
+                if self.d.call('DELETE', f'/v1/instances/{r}').status != 204]
+        self.assertTrue(left)
+        self.assertEqual(self.d.call('GET', f'/v1/instances/{left[-1]}').status, 200)
+        if self.d.call('DELETE', f'/v1/instances/{ref}?force=1').status != 204:
+            self.assertEqual(self.d.call('GET', f'/v1/instances/{ref}').json['state'], 'exited')
+            left.append(ref)
+        there = lambda: {i['id'] for i in self.d.call('GET', '/v1/instances?all=1').json['instances']}
+        self.assertEqual(there(), set(left))
+        (self.d.state / 'filler').unlink()
+        self.recorded(ref, [] if ref not in left else ['exited'])
+        self.d.stop(signal.SIGKILL)
+        self.d.start()
+        self.assertEqual(there(), set(left))
+        self.assertEqual(self.d.call('POST', '/v1/prune').status, 200)
+        for r in left:
+            self.d.call('DELETE', f'/v1/instances/{r}')
+        self.assertEqual(there(), set())
+
+    def recorded(self, ref, states):
+        """The daemon holds the database for itself: it is read from a copy."""
+        def seen():
+            with tempfile.TemporaryDirectory() as to:
+                for suffix in ('', '-wal'):
+                    shutil.copy(self.d.state / f'wasmd.db{suffix}', to)
+                db = sqlite3.connect(f'{to}/wasmd.db')
+                rows = db.execute('SELECT state FROM instances WHERE id = ?', [ref]).fetchall()
+                db.close()
+                return rows == [(s,) for s in states]
+        until(seen)
+
+    def denied(self, n):
+        doc = {'args': True, 'mounts': [{'host': str(self.d.data), 'guest': '/in'}],
+               'rules': [{'id': 'none', 'on': 'path_open', 'then': 'deny'}]}
+        a = self.d.run('guest', 'open', *(f'/in/{k}' for k in range(n)), policy=json.dumps(doc))
+        self.assertEqual(len(a.json['denials']), n, a.body)
+
+    def test_audit(self):
+        self.denied(3)
+        for n in range(3):  # the last piece of the disk is smaller than what is to be written
+            self.fill()
+            self.denied(20 + n)
+        (self.d.state / 'filler').unlink()
+        self.denied(5)
+        lines = [json.loads(x) for x in (self.d.state / 'audit.jsonl').read_text().splitlines()]
+        last = lost = 0
+        for line in lines:
+            if line['source'] == 'daemon' and line['event'] == 'lost':
+                lost += line['count']
+                last += line['count']
+            self.assertEqual(line['seq'], last + 1)
+            last = line['seq']
+        self.assertGreater(lost, 0)
+        self.assertGreaterEqual(last, 3 + 20 + 21 + 22 + 5)
 
 
 if __name__ == '__main__':

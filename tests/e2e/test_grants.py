@@ -62,6 +62,20 @@ class Grants(unittest.TestCase):
                           'walk', '/in', '/tmp', check=0)
         self.assertIn('f 1 /in/in.txt', r.out)
 
+    # ---- many --------------------------------------------------------------
+
+    def test_as_many_as_there_may_be(self):
+        mounts = []
+        for n in range(32):
+            where = self.d.data / f'many{n}'
+            where.mkdir(exist_ok=True)
+            (where / f'f{n}').write_text('x')
+            mounts.append({'host': str(where), 'guest': f'/m{n}', 'access': 'ro'})
+        for _ in range(3):
+            r = self.run_with({'mounts': mounts}, 'walk', *(m['guest'] for m in mounts), check=0)
+            self.assertEqual(sorted(line.split(' ')[-1] for line in r.out.splitlines()),
+                             sorted(f'/m{n}/f{n}' for n in range(32)))
+
     # ---- only --------------------------------------------------------------
 
     def pictures(self):

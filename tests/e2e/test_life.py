@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from wasmd import AS_ROOT, Daemon, UnixHTTP, guest
+from wasmd import AS_ROOT, Daemon, UnixHTTP, guest, until
 
 
 class Attached:
@@ -68,14 +68,6 @@ class Life(unittest.TestCase):
     def show(self, ref):
         return self.d.call('GET', f'/v1/instances/{ref}').json
 
-    def until(self, what, seconds=10):
-        deadline = time.time() + seconds
-        while time.time() < deadline:
-            if got := what():
-                return got
-            time.sleep(0.02)
-        self.fail('it did not come to it')
-
     def remove(self, ref):
         self.expect(self.d.call('DELETE', f'/v1/instances/{ref}?force=1'), 204)
 
@@ -92,7 +84,7 @@ class Again(Life):
         self.remove(ref)
 
     def test_pause_and_resume(self):
-        ref = self.make('spin', policy={'args': True, 'limits': {'wall': '60s'}})
+        ref = self.make('spin', policy={'args': True, 'limits': {'wall': '90s'}})
         self.post(ref, 'pause', 409, 'wrong_state')
         self.post(ref, 'start')
         self.assertEqual(self.post(ref, 'pause')['state'], 'paused')
@@ -108,12 +100,17 @@ class Again(Life):
         self.remove(ref)
 
     def test_a_paused_one_uses_no_cpu(self):
-        ref = self.make('spin', policy={'args': True, 'limits': {'cpu': '60s', 'wall': '60s'}})
+        ref = self.make('spin', policy={'args': True, 'limits': {'cpu': '90s', 'wall': '90s'}})
         self.post(ref, 'start')
+        pid = self.d.spinner()
         self.post(ref, 'pause')
-        time.sleep(1)
+        mine = lambda: next((s, ticks) for p, s, ticks in self.d.workers() if p == pid)
+        until(lambda: mine()[0] == 'T')
+        before = mine()
+        time.sleep(0.5)
+        self.assertEqual(mine(), before)
         self.post(ref, 'resume')
-        self.assertLess(self.post(ref, 'kill')['usage']['cpu_ns'], 800_000_000)
+        until(lambda: mine()[1] > before[1])
         self.remove(ref)
 
     def test_restart(self):
@@ -139,12 +136,35 @@ class Policies(Life):
     def test_on_failure_so_many_times(self):
         ref = self.make('exit', '3', restart='on-failure:2')
         self.post(ref, 'start')
-        self.until(lambda: self.show(ref)['starts'] == 3)
+        until(lambda: self.show(ref)['starts'] == 3)
         self.post(ref, 'wait')
         time.sleep(0.6)
         i = self.show(ref)
         self.assertEqual((i['starts'], i['restarts_at'], i['restart']), (3, None, 'on-failure:2'))
         self.remove(ref)
+
+    def test_who_waits_is_told_of_the_next_start(self):
+        ref = self.make('exit', '3', restart='on-failure:1')
+        c = UnixHTTP(self.d.socket)
+        c.request('POST', f'/v1/instances/{ref}/wait')
+        self.post(ref, 'start')
+        self.assertIsNotNone(json.loads(c.getresponse().read())['restarts_at'])
+        c.close()
+        until(lambda: self.show(ref)['starts'] == 2)
+        self.assertIsNone(self.post(ref, 'wait')['restarts_at'])
+        self.remove(ref)
+
+    def test_a_start_that_cannot_be_made_is_a_life_of_its_own(self):
+        ref = self.make('exit', '3')
+        self.post(ref, 'start')
+        self.assertEqual(self.post(ref, 'wait')['exit']['status'], 3)
+        ref2 = self.make('hello', policy={'args': True, 'env': {'secret': {'K': 'not-there'}}})
+        self.assertGreaterEqual(self.d.call('POST', f'/v1/instances/{ref2}/restart').status, 400)
+        i = self.show(ref2)
+        self.assertEqual((i['state'], i['exit']['cause'], i['starts']), ('exited', 'failed', 1))
+        self.assertTrue(i['exit']['message'])
+        for r in (ref, ref2):
+            self.remove(r)
 
     def test_success_is_no_failure(self):
         ref = self.make('exit', '0', restart='on-failure')
@@ -157,11 +177,11 @@ class Policies(Life):
     def test_always_until_stopped(self):
         ref = self.make('hello', restart='always')
         self.post(ref, 'start')
-        self.until(lambda: self.show(ref)['starts'] >= 3)
-        self.until(lambda: self.show(ref)['restarts_at'])
-        self.until(lambda: 'exited, will restart' in self.d.ctl('ps', check=0).out)
+        until(lambda: self.show(ref)['starts'] >= 3)
+        until(lambda: self.show(ref)['restarts_at'])
+        until(lambda: 'exited, will restart' in self.d.ctl('ps', check=0).out)
         self.d.ctl('prune', check=0)  # it has not ended for good
-        i = self.post(ref, 'stop')
+        i = self.post(ref, 'stop')  # whether it lives just now or waits
         self.assertEqual((i['state'], i['restarts_at']), ('exited', None))
         time.sleep(1)
         self.assertEqual(self.show(ref)['starts'], i['starts'])
@@ -174,6 +194,25 @@ class Policies(Life):
         time.sleep(0.3)
         self.assertEqual(self.show(ref)['state'], 'exited')
         self.remove(ref)
+
+    def test_one_that_has_ended_for_good_holds_no_connection(self):
+        (front,) = [pid for pid, name in self.d.leftovers() if name == 'wasmd-front']
+        sockets = lambda: sum('socket:' in os.readlink(f'/proc/{front}/fd/{fd}')
+                              for fd in os.listdir(f'/proc/{front}/fd'))
+        missing = {'args': True, 'mounts': [{'host': '/nowhere', 'guest': '/in'}]}
+        before, refs = sockets(), []
+        for n in range(20):
+            refs.append(self.make('hello', restart='on-failure'))
+            self.post(refs[-1], 'start')
+            self.post(refs[-1], 'wait')
+            refs.append(self.make('spin', restart='always'))
+            self.post(refs[-1], 'start')
+            self.post(refs[-1], ('stop', 'kill')[n % 2])
+            refs.append(self.make('hello', policy=missing))
+            self.d.call('POST', f'/v1/instances/{refs[-1]}/restart')
+        until(lambda: sockets() < before + 5)
+        for ref in refs:
+            self.remove(ref)
 
     def test_bad_words(self):
         for word in ('', 'never', 'on-failure:', 'on-failure:0', 'on-failure:-1', 'on-failure:1x',
@@ -337,7 +376,7 @@ class Attach(Life):
 
     def test_much_in_and_out(self):
         data = os.urandom(3 << 20)
-        policy = {'args': True, 'limits': {'output': '8MiB', 'wall': '30s', 'fuel': 10**10}}
+        policy = {'args': True, 'limits': {'output': '8MiB', 'wall': '90s', 'fuel': 10**10}}
         ref = self.make('echo', stdin='open', policy=policy)
         a = Attached(self.d, ref)  # before the start: nothing is missed
         self.post(ref, 'start')
@@ -379,17 +418,17 @@ class Attach(Life):
         self.remove(ref)
 
     def test_a_client_that_does_not_read_holds_the_guest_up(self):
-        policy = {'args': True, 'limits': {'output': '100MiB', 'wall': '60s', 'fuel': 10**11}}
+        policy = {'args': True, 'limits': {'output': '100MiB', 'wall': '90s', 'fuel': 10**11}}
         ref = self.make('fill', policy=policy)
         a, b = Attached(self.d, ref), Attached(self.d, ref)
         self.post(ref, 'start')
-        self.until(lambda: self.show(ref)['blocked'])
+        until(lambda: self.show(ref)['blocked'])
         self.assertEqual(self.d.run('guest').json['stdout'], 'hello\n')
         time.sleep(0.3)
         self.assertTrue(self.show(ref)['blocked'])
         b.close()  # the other one still holds it
         self.assertEqual(len(a.exactly(1 << 20)), 1 << 20)  # reading lets it go on
-        self.until(lambda: self.show(ref)['blocked'])
+        until(lambda: self.show(ref)['blocked'])
         self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
         a.close()
         self.remove(ref)
@@ -403,13 +442,13 @@ class Attach(Life):
         s = self.d.upgrade(ref, fds=[null, w, null])
         os.close(w)
         os.close(null)
-        self.until(lambda: self.show(ref)['blocked'])
+        until(lambda: self.show(ref)['blocked'])
         self.assertIn('running, BLOCKED', self.d.ctl('ps', check=0).out)
         time.sleep(0.3)
         self.assertTrue(self.show(ref)['blocked'])
         for left in range(4 << 20, 0, -65536):  # reading lets it go on
             self.assertTrue(os.read(r, min(left, 65536)))
-        self.until(lambda: self.show(ref)['blocked'])
+        until(lambda: self.show(ref)['blocked'])
         self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
         self.assertFalse(self.show(ref)['blocked'])
         s.close()
@@ -493,7 +532,7 @@ class Call(Life):
         c.request('POST', f'/v1/instances/{ref}/call', '{"export": "spin"}')
         gone = UnixHTTP(self.d.socket)
         gone.request('POST', f'/v1/instances/{ref}/call', '{"export": "spin"}')
-        time.sleep(0.2)
+        self.d.spinner()
         gone.close()
         self.assertEqual(self.post(ref, 'kill')['exit']['cause'], 'killed')
         r = c.getresponse()

@@ -1,10 +1,11 @@
 """Limits end an instance by name, and leave the daemon as it was."""
 import json
+import os
 import socket
-import time
+import subprocess
 import unittest
 
-from wasmd import Daemon, guest
+from wasmd import BUILD, PATIENCE, Daemon, guest
 
 
 class Limits(unittest.TestCase):
@@ -32,9 +33,8 @@ class Limits(unittest.TestCase):
         self.assertLessEqual(i['usage']['fuel'], 10_000_100)
 
     def test_wall_ends_a_loop(self):
-        t = time.time()
-        self.ends('wall', 124, '--wall', '300ms', 'spin')
-        self.assertLess(time.time() - t, 5)
+        i = self.ends('wall', 124, '--wall', '300ms', 'spin')
+        self.assertGreaterEqual(i['usage']['wall_ns'], 300_000_000)
 
     def test_wall_ends_a_blocked_read(self):
         a, b = socket.socketpair()
@@ -42,19 +42,13 @@ class Limits(unittest.TestCase):
             self.ends_with_stdin(a)
 
     def ends_with_stdin(self, sock):
-        import os
-        import subprocess
-
-        from wasmd import BUILD
         env = dict(os.environ, WASMD_SOCKET=str(self.d.socket))
-        t = time.time()
         done = subprocess.run([BUILD / 'ctl' / 'wasmctl', 'run', '--rm', '--wall', '300ms', 'cat'],
-                              stdin=sock, capture_output=True, env=env, timeout=30)
+                              stdin=sock, capture_output=True, env=env, timeout=2 * PATIENCE)
         self.assertEqual(done.returncode, 124, done.stderr)
-        self.assertLess(time.time() - t, 5)
 
     def test_cpu_ends_a_loop(self):
-        self.ends('cpu', 152, '--cpu', '1s', '--wall', '20s', 'spin')
+        self.ends('cpu', 152, '--cpu', '300ms', '--wall', '90s', 'spin')
 
     def test_recursion_ends(self):
         i = self.ends('stack', 134, 'recurse', says='call stack exhausted')

@@ -57,8 +57,8 @@ class RealInput(unittest.TestCase):
         lines = [b'%08x%s\n' % (rnd.getrandbits(32), b'x' * rnd.randrange(80)) for _ in range(230000)]
         text = b''.join(lines)
         self.assertGreater(len(text), 10 << 20)
-        r = self.d.ctl('run', '--rm', '--memory', '256MiB', '--fuel', '1e12', '--wall', '120s', 'sort',
-                       stdin=text, check=0, timeout=180)
+        r = self.d.ctl('run', '--rm', '--memory', '256MiB', '--fuel', '1e12', '--wall', '180s', 'sort',
+                       stdin=text, check=0, timeout=200)
         self.assertEqual(r.stdout, b''.join(sorted(lines)))
 
     def test_write_and_read_back(self):

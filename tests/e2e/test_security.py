@@ -1,9 +1,7 @@
 """Fences seen from outside: identities, mounts, what a guest can reach."""
 import json
 import os
-import pathlib
 import signal
-import time
 import unittest
 
 from wasmd import AS_ROOT, OTHER_UID, TENANT_UID, Daemon, guest
@@ -95,7 +93,7 @@ class Security(unittest.TestCase):
         (box / 'parent').symlink_to('..')
         (box / 'dangling').symlink_to('../planted.txt')
         os.mkfifo(box / 'fifo')
-        r = self.d.ctl('run', '--rm', '-v', f'{box}:/box:ro', 'attack', '/box', timeout=30)
+        r = self.d.ctl('run', '--rm', '-v', f'{box}:/box:ro', 'attack', '/box')
         self.assertGreater(len(r.out.splitlines()), 10, r.err)
         for line in r.out.splitlines():
             self.assertNotRegex(line, r'(?i):\s*(success|ok)\s*$', r.out)
@@ -116,7 +114,7 @@ class Security(unittest.TestCase):
 
     def test_a_forbidden_system_call_is_recorded(self):
         ident = self.d.ctl('run', '-d', 'spin', check=0).out.strip()
-        os.kill(self.worker_of(), signal.SIGSYS)  # what the kernel sends for one
+        os.kill(self.d.spinner(), signal.SIGSYS)  # what the kernel sends for one
         self.d.ctl('wait', ident)
         i = json.loads(self.d.ctl('inspect', ident, '-o', 'json', check=0).out)
         self.assertEqual(i['exit']['cause'], 'violation')
@@ -124,18 +122,6 @@ class Security(unittest.TestCase):
         mine = [x for x in lines if x.get('instance') == ident]
         self.assertEqual(mine[-1]['source'], 'kernel')
         self.d.ctl('rm', ident, check=0)
-
-    def worker_of(self):
-        """The process that burns cpu below a zygote of this daemon: the one that runs."""
-        deadline = time.time() + 10
-        while time.time() < deadline:
-            for pid, _ in self.d.leftovers():
-                stat = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
-                parent = pathlib.Path(f'/proc/{stat[1]}/comm').read_text().strip()
-                if parent == 'wasmd-zygote' and int(stat[11]) > 5:
-                    return pid
-            time.sleep(0.05)
-        raise AssertionError('no worker runs')
 
     def test_nothing_stays_behind(self):
         for n in range(5):

@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from wasmd import AS_ROOT, Daemon, guest
+from wasmd import AS_ROOT, Daemon, guest, until
 
 
 def children(pid):
@@ -20,15 +20,6 @@ def children(pid):
         if int(stat[stat.rindex(')') + 2:].split()[1]) == pid:
             out.append(int(p.name))
     return out
-
-
-def eventually(what, seconds=10):
-    end = time.time() + seconds
-    while not what():
-        if time.time() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class Starts(unittest.TestCase):
@@ -46,13 +37,12 @@ class Starts(unittest.TestCase):
 
     def test_a_spare_waits_and_is_used_once(self):
         self.d.ctl('run', '--rm', 'hello', check=0)
-        zygotes = [z for z in self.process('wasmd-zygote') if children(z)]
-        self.assertTrue(zygotes)
+        zygotes = until(lambda: [z for z in self.process('wasmd-zygote') if children(z)])
         before = {z: children(z) for z in zygotes}
         for _ in range(5):
             self.assertEqual(self.d.ctl('run', '--rm', 'hello', check=0).out, 'hello\n')
-        self.assertTrue(eventually(lambda: any(
-            children(z) and not set(children(z)) & set(before[z]) for z in zygotes)), before)
+        until(lambda: any(children(z) and not set(children(z)) & set(before[z]) for z in zygotes),
+              why=f'a spare of {before} is still there')
 
     def test_a_dead_spare_is_replaced(self):
         self.d.ctl('run', '--rm', 'hello', check=0)
@@ -71,16 +61,14 @@ class Starts(unittest.TestCase):
         self.assertEqual(self.d.ctl('run', '--rm', 'hello', check=0).out, 'hello\n')
 
     def test_wall_holds_while_the_front_is_stopped(self):
-        self.d.ctl('run', '-d', '--name', 'w', '--wall', '700ms', 'spin', check=0)
-        front = self.process('wasmd-front')[0]
-        workers = {c for z in self.process('wasmd-zygote') for c in children(z)}
+        self.d.ctl('run', '-d', '--name', 'w', '--wall', '3s', 'spin', check=0)
+        front, worker = self.process('wasmd-front')[0], self.d.spinner()
         os.kill(front, signal.SIGSTOP)
         try:
-            self.assertTrue(eventually(lambda: any(
-                not pathlib.Path(f'/proc/{w}').exists() for w in workers), 5))
+            until(lambda: not pathlib.Path(f'/proc/{worker}').exists())
         finally:
             os.kill(front, signal.SIGCONT)
-        self.assertTrue(eventually(lambda: self.inspect('w')['state'] == 'exited'))
+        until(lambda: self.inspect('w')['state'] == 'exited')
         self.assertEqual(self.inspect('w')['exit']['cause'], 'wall')
 
     def fill(self, files, bytes_each, limit):
@@ -109,8 +97,11 @@ class Starts(unittest.TestCase):
 
 
 def limited(*limits):
-    """A daemon under prlimit's LIMITS, not started yet."""
+    """A daemon under prlimit's LIMITS, not started yet; its front shares its uid with no
+    other daemon's on this machine."""
     d = Daemon()
+    if AS_ROOT:
+        d.config = {**d.tenants(), 'front_user': str(2_000_000 + os.getpid())}
     inner = d.command
     d.command = lambda: ['prlimit', *limits, *inner()]
     return d
@@ -134,9 +125,8 @@ class FullTables(unittest.TestCase):
             failed = None
             for n in range(8):
                 r = d.ctl('run', '-d', '--name', f'n{n}', 'spin')
-                eventually(lambda: json.loads(d.ctl('inspect', f'n{n}', '-o', 'json').out)
-                           ['state'] != 'created', 2)
-                i = json.loads(d.ctl('inspect', f'n{n}', '-o', 'json', check=0).out)
+                show = lambda: json.loads(d.ctl('inspect', f'n{n}', '-o', 'json', check=0).out)
+                i = until(lambda: (i := show())['state'] in ('running', 'exited') and i)
                 if i['state'] == 'exited':
                     failed = i
                     break
@@ -145,8 +135,7 @@ class FullTables(unittest.TestCase):
             self.assertIn('no process for the instance', failed['exit']['message'])
             self.assertIn('pid_max', failed['exit']['message'])
             d.ctl('kill', 'n0', check=0)  # room again
-            self.assertTrue(eventually(
-                lambda: d.ctl('run', '--rm', '--wall', '100ms', 'spin').returncode == 124))
+            until(lambda: d.ctl('run', '--rm', '--wall', '100ms', 'spin').returncode == 124)
 
 
 if __name__ == '__main__':

@@ -20,7 +20,8 @@ SLOT_BYTES = RINGS[1]
 
 
 def ready(n_kept, version=VERSION, build=b'x'):
-    return struct.pack('<I8IQQ40s', READY, version, 1, 1, 1, 1, 1, 0, n_kept, 1, 1, build)
+    return struct.pack('<I8IQQQQ40s', READY, version, 1, 1, 1, 1, 1, 0, n_kept, 1, 1, 1, 1,
+                       build)
 
 
 def kept(ref, seq=1, pid=5, flags=IS_KEPT, taken=1, started=0, paused=0):

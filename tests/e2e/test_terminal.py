@@ -45,7 +45,7 @@ class Terminal:
         return (termios.tcgetattr(self.slave), fcntl.fcntl(self.slave, fcntl.F_GETFL),
                 fcntl.ioctl(self.slave, termios.TIOCGWINSZ, b"\0" * 8))
 
-    def expect(self, text, seconds=20):
+    def expect(self, text, seconds=wasmd.PATIENCE):
         end = time.time() + seconds
         while text.encode() not in self.seen:
             if time.time() > end or not select.select([self.master], [], [], 0.5)[0]:
@@ -59,7 +59,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def end(self, test, status):
-        left = time.time() + 20
+        left = time.time() + wasmd.PATIENCE
         while self.child.poll() is None and time.time() < left:
             if select.select([self.master], [], [], 0.1)[0]:
                 self.seen += os.read(self.master, 4096)
@@ -101,7 +101,7 @@ class Prompt(unittest.TestCase):
         t.expect("0\r\n")
         t.child.send_signal(signal.SIGTERM)
         t.child.send_signal(signal.SIGINT)
-        t.end(self, t.child.wait(20))
+        t.end(self, t.child.wait(wasmd.PATIENCE))
 
     def test_interrupts(self):
         for line, then in ("", ""), ("wait\n", "waiting"):
@@ -151,7 +151,7 @@ class Streams(unittest.TestCase):
     def cat(self, **kw):
         env = dict(os.environ, WASMD_SOCKET=str(daemon.socket))
         done = subprocess.run([CTL, "run", str(cat)], env=env, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=30, **kw)
+                              stderr=subprocess.PIPE, timeout=wasmd.PATIENCE, **kw)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         return done.stdout
 

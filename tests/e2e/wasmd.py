@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from urllib.parse import urlencode
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,7 +26,21 @@ AS_ROOT = os.getuid() == 0
 # Where guests are compiled to: beside the build, or, when that is another's, for ourselves.
 GUESTS = BUILD / 'guests'
 if not os.access(BUILD, os.W_OK):
-    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}'
+    CHECKOUT = zlib.crc32(str(ROOT).encode())  # another one has other guests
+    GUESTS = pathlib.Path(tempfile.gettempdir()) / f'wasmd-guests-{os.getuid()}-{CHECKOUT:08x}'
+
+
+PATIENCE = 60  # seconds: longer than the busiest machine takes for what takes milliseconds
+
+
+def until(what, seconds=PATIENCE, why='it did not come to that'):
+    """The first true value of what(), asked again and again."""
+    end = time.monotonic() + seconds
+    while not (got := what()):
+        if time.monotonic() > end:
+            raise AssertionError(why() if callable(why) else why)
+        time.sleep(0.02)
+    return got
 
 
 class Answer:
@@ -42,7 +57,7 @@ class Answer:
 
 
 class UnixHTTP(http.client.HTTPConnection):
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=2 * PATIENCE):
         super().__init__('wasmd', timeout=timeout)
         self.path = path
 
@@ -107,20 +122,29 @@ class Daemon:
             cmd += ['--config', str(path)]
         return cmd + self.options
 
+    def spawn(self, command, **kw):
+        return subprocess.Popen(command, **kw)
+
+    def begin(self):
+        with open(self.dir / 'daemon.log', 'ab') as log:
+            self.proc = self.spawn(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log, env=self.env)
+
+    def answers(self):
+        if self.proc.poll() is not None:
+            raise RuntimeError('the daemon ended: ' + self.logged())
+        try:
+            return self.http('GET', '/v1/info')[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def ready(self):
+        until(self.answers, why=lambda: 'the daemon does not answer: ' + self.logged())
+        return self
+
     def start(self):
-        self.log = open(self.dir / 'daemon.log', 'ab')
-        self.proc = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log,
-                                     stderr=self.log, env=self.env)
-        deadline = time.time() + 20
-        while time.time() < deadline:
-            if self.proc.poll() is not None:
-                raise RuntimeError('the daemon ended: ' + self.logged())
-            try:
-                if self.http('GET', '/v1/info')[0] == 200:
-                    return self
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError('the daemon does not answer: ' + self.logged())
+        self.begin()
+        return self.ready()
 
     def logged(self):
         return (self.dir / 'daemon.log').read_text(errors='replace')[-4000:]
@@ -130,12 +154,11 @@ class Daemon:
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(sig)
             try:
-                self.proc.wait(20)
+                self.proc.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
                 raise RuntimeError('the daemon did not stop: ' + self.logged())
-        self.log.close()
         return self.proc.returncode if self.proc else None
 
     def __enter__(self):
@@ -155,7 +178,7 @@ class Daemon:
     def close(self):
         self.__exit__(None, None, None)
 
-    def ctl(self, *args, check=None, stdin=None, timeout=60, user=None, **kw):
+    def ctl(self, *args, check=None, stdin=None, timeout=2 * PATIENCE, user=None, **kw):
         """wasmctl ARGS; check=N asserts the exit status."""
         cmd = [str(BUILD / 'ctl' / 'wasmctl'), *map(str, args)]
         if user is not None:
@@ -204,16 +227,20 @@ class Daemon:
         q = [('module', module)] + [('arg', a) for a in args] + list(query.items())
         return self.call('POST', '/v1/run?' + urlencode(q), stdin)
 
-    def upgrade(self, ref, what='start', protocol='wasmd-stdio', fds=None):
+    def upgrade(self, ref, what='start', protocol='wasmd-stdio', fds=None, tenant=None):
         """The socket after the 101; with @fds, they are passed. events() reads on."""
+        who = f'Wasmd-Tenant: {tenant}\r\n' if tenant and AS_ROOT else ''
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(30)
+        s.settimeout(PATIENCE)
         s.connect(str(self.socket))
-        s.sendall(f'POST /v1/instances/{ref}/{what} HTTP/1.1\r\nHost: x\r\n'
+        s.sendall(f'POST /v1/instances/{ref}/{what} HTTP/1.1\r\nHost: x\r\n{who}'
                   f'Connection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n'.encode())
         head = b''
         while b'\r\n\r\n' not in head:
-            head += s.recv(1)
+            byte = s.recv(1)
+            if not byte:
+                raise ConnectionResetError(f'the connection was closed after {head!r}')
+            head += byte
         assert head.startswith(b'HTTP/1.1 101'), head
         if fds is not None:
             s.sendmsg([b'F'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
@@ -236,6 +263,24 @@ class Daemon:
             if name.startswith('wasmd') and self.owns(int(p.name)):
                 mine.append((int(p.name), name))
         return mine
+
+    def workers(self):
+        """(pid, state, ticks of cpu time) of what zygotes have forked, spares included."""
+        found = []
+        for pid, _ in self.leftovers():
+            try:
+                stat = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+                parent = pathlib.Path(f'/proc/{stat[1]}/comm').read_text().strip()
+            except OSError:
+                continue
+            if parent == 'wasmd-zygote':
+                found.append((pid, stat[0], int(stat[11]) + int(stat[12])))
+        return found
+
+    def spinner(self):
+        """The pid of a worker that burns cpu, once there is one."""
+        return until(lambda: next((pid for pid, _, ticks in self.workers() if ticks > 5), None),
+                     why='no worker runs')
 
     def owns(self, pid):
         while pid > 1:

@@ -73,6 +73,10 @@ int main(int argc, char **argv)
 		fputs("w", f);
 		fclose(f);
 	}
+	if (!strcmp(verb, "append") && (f = fopen(arg, "a")) != NULL) {
+		fputs("lived\n", f);
+		fclose(f);
+	}
 	for (int i = 2; !strcmp(verb, "open") && i < argc; i++) {
 		f = fopen(argv[i], "r");
 		if (f == NULL) {

@@ -3,6 +3,7 @@
 `sh tests/real/fetch.sh DIR` makes them; WASMD_REAL names DIR. WASMD_REAL_FULL=1
 runs the long scripts. Figures are printed as `bar NAME VALUE LIMIT ok|short`.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'e2e'))
-from wasmd import AS_ROOT, BUILD, ROOT, TENANT_UID, Daemon  # noqa: E402
+from wasmd import AS_ROOT, BUILD, PATIENCE, ROOT, TENANT_UID, Daemon  # noqa: E402
 
 REAL = pathlib.Path(os.environ.get('WASMD_REAL', ROOT / '.cache' / 'real'))
 FULL = os.environ.get('WASMD_REAL_FULL') == '1'
@@ -111,10 +112,11 @@ class Sqlite(Real):
         workers = [pid for pid in zygotes if parent(pid) in zygotes]
         self.assertGreater(len(workers), 0, self.d.leftovers())
         for pid in workers:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a spare that was let go meanwhile
+                os.kill(pid, signal.SIGKILL)
         p.stdin.close()
         out, err = p.stdout.read(), p.stderr.read()  # with what was read ahead before
-        self.assertEqual(p.wait(30), 139, err)  # a death that nobody ordered
+        self.assertEqual(p.wait(PATIENCE), 139, err)  # a death that nobody ordered
         return out
 
     def intact(self, name):

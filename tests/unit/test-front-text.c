@@ -11,9 +11,9 @@
 #include "daemon/front/instance.h"
 #include "daemon/front/json.h"
 #include "daemon/front/logs.h"
+#include "daemon/front/passed.h"
 #include "daemon/front/restart.h"
 #include "daemon/front/route.h"
-#include "daemon/front/passed.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -305,7 +305,9 @@ static void times(void **state)
 					   "2026-11-22T10:00:00",
 					   "2026-11-22T10:00:00.5",
 					   "2026-11-22T10:00:00+1",
-					   "999999999999d" };
+					   "999999999999d",
+					   "100000000d",
+					   "100000d6752d" };
 	char text[TIME_TEXT];
 	int64_t ns = 0;
 
@@ -315,7 +317,7 @@ static void times(void **state)
 	assert_true(time_parse("2026-11-22T10:00:00Z", &ns));
 	assert_int_equal(ns, 1795341600ll * 1000000000);
 	assert_true(time_parse("1h30m", &ns));
-	assert_true(now_real() - ns - 5400ll * 1000000000 < 1000000000);
+	assert_true(now_real() - ns - 5400ll * 1000000000 < 60000000000);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(time_parse(bad[i], &ns));
 }

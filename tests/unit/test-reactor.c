@@ -216,6 +216,36 @@ static void test_stop_while_waiting(void **state)
 	(void)close(calls[0]);
 }
 
+/* Whether a child of the zygote is stopped, as the kernel sees it. */
+static bool one_is_stopped(void)
+{
+	char path[64], state = '?';
+	FILE *f, *stat;
+	bool found = false;
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", rig.p.zygotes[0].pid,
+		       rig.p.zygotes[0].pid);
+	f = fopen(path, "r");
+	while (f != NULL && !found && fscanf(f, "%d", &pid) == 1) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		stat = fopen(path, "r");
+		found = stat != NULL && fscanf(stat, "%*d %*s %c", &state) == 1 && state == 'T';
+		if (stat != NULL)
+			(void)fclose(stat);
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	return found;
+}
+
+static void until_stopped(void)
+{
+	for (int i = 0; i < 6000 && !one_is_stopped(); i++)
+		(void)usleep(10000);
+	assert_true(one_is_stopped());
+}
+
 /* Paused, it does not answer; resumed, it does. */
 static void test_pause(void **state)
 {
@@ -227,12 +257,12 @@ static void test_pause(void **state)
 	begin(policy);
 	assert_int_equal(call("nothing", 0, NULL, 0).trap, 0);
 	order(ZYG_PAUSE);
-	(void)usleep(20000);
+	until_stopped();
 	at.fd = calls[0];
 	assert_int_equal(ipc_send(calls[0], IPC_call, &ask, NULL, 0), 0);
 	assert_int_equal(poll(&at, 1, 100), 0);
 	order(ZYG_RESUME);
-	assert_int_equal(poll(&at, 1, 5000), 1);
+	assert_int_equal(poll(&at, 1, 60000), 1);
 	assert_int_equal(ipc_recv(calls[0], IPC_FRONT, IPC_WORKER, &m), 1);
 	assert_int_equal(m.body.call_done.id, 7);
 	order(ZYG_PAUSE);

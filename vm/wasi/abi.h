@@ -42,6 +42,10 @@ enum wasi_right {
 	WASI_RIGHTS(R)
 #undef R
 		R_ALL = (1 << 30) - 1,
+
+	/* What calls need that are no right of their own. */
+	R_READ_AT = R_FD_READ | R_FD_SEEK,
+	R_WRITE_AT = R_FD_WRITE | R_FD_SEEK,
 };
 
 /* What a regular file can be asked. */
@@ -58,6 +62,12 @@ enum wasi_right {
 	 R_PATH_FILESTAT_GET | R_PATH_FILESTAT_SET_SIZE | R_PATH_FILESTAT_SET_TIMES |             \
 	 R_FD_FILESTAT_GET | R_FD_FILESTAT_SET_TIMES | R_PATH_SYMLINK | R_PATH_REMOVE_DIRECTORY | \
 	 R_PATH_UNLINK_FILE)
+
+/* What a connection can be asked, and what a socket that listens. */
+#define R_CONNECTION                                                          \
+	(R_FD_READ | R_FD_WRITE | R_FD_FDSTAT_SET_FLAGS | R_FD_FILESTAT_GET | \
+	 R_POLL_FD_READWRITE | R_SOCK_SHUTDOWN)
+#define R_LISTENER (R_FD_FDSTAT_SET_FLAGS | R_FD_FILESTAT_GET | R_POLL_FD_READWRITE | R_SOCK_ACCEPT)
 
 /* What changes a file system, or gives away a name in it: never held on a
  * read-only grant, nor by anything opened through one. */
@@ -83,10 +93,19 @@ enum wasi_filetype {
 };
 
 enum { FDF_APPEND = 1, FDF_DSYNC = 2, FDF_NONBLOCK = 4, FDF_RSYNC = 8, FDF_SYNC = 16 };
+#define FDF_ALL (FDF_APPEND | FDF_DSYNC | FDF_NONBLOCK | FDF_RSYNC | FDF_SYNC)
 enum { OF_CREAT = 1, OF_DIRECTORY = 2, OF_EXCL = 4, OF_TRUNC = 8 };
 enum { FST_ATIM = 1, FST_ATIM_NOW = 2, FST_MTIM = 4, FST_MTIM_NOW = 8 };
 enum { LOOKUP_FOLLOW = 1 };
 enum { CLOCK_REAL, CLOCK_MONO, CLOCK_PROCESS, CLOCK_THREAD };
+enum {
+	ADVICE_NORMAL,
+	ADVICE_SEQUENTIAL,
+	ADVICE_RANDOM,
+	ADVICE_WILLNEED,
+	ADVICE_DONTNEED,
+	ADVICE_NOREUSE
+};
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { EVENT_HANGUP = 1 };
 enum { SUBCLOCK_ABSTIME = 1 };

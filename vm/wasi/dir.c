@@ -1,6 +1,9 @@
 /*
- * Listing a directory. A cookie is the kernel's own position behind an entry,
- * which stays good while the directory changes.
+ * Listing a directory. A cookie is the kernel's own position behind an entry.
+ * Not every file system (tmpfs before Linux 6.6) finds such a position again
+ * once entries before it are gone, so a listing that goes on where it stopped
+ * never asks for one: the kernel is left where it is, and what it told beyond
+ * what the guest had room for is kept.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,8 +12,17 @@
 #include "vm/wasi/guest.h"
 #include "vm/wasi/resolve.h"
 #include "vm/wasi/sys.h"
+#include "wasmd/fault.h"
 
-#define DIRENT_BYTES 24u /* of the guest's record, before the name */
+#define DIRENT_BYTES 24u  /* of the guest's record, before the name */
+#define LEFT_BYTES   512u /* one kernel's record with the longest name */
+
+/* How far a listing has come. */
+struct listing {
+	uint64_t at;   /* the last cookie that the guest got, or asked for */
+	uint32_t left; /* bytes that the kernel told and the guest did not get */
+	_Alignas(8) char rest[LEFT_BYTES];
+};
 
 /* The kernel's record (getdents64(2)). */
 struct kernel_dirent {
@@ -62,46 +74,56 @@ static bool is_listed(const struct call *c, const struct fd *f, const char *name
 	return place_visible(c->w, f, path, type == FT_DIR);
 }
 
-/* What lies above a granted directory has no number for the guest. */
-static void put_entry(struct call *c, const struct fd *f, const struct kernel_dirent *d,
+/* What lies above a granted directory has no number for the guest. false:
+ * there was no room for all of it. */
+static bool put_entry(struct call *c, const struct fd *f, const struct kernel_dirent *d,
 		      struct out *o)
 {
 	bool above = f->preopen >= 0 && strcmp(d->name, "..") == 0;
 	uint64_t ino = above ? 0 : d->ino;
 	uint32_t len = (uint32_t)strlen(d->name);
 	uint8_t b[DIRENT_BYTES] = { 0 }, type = above ? FT_DIR : type_of(c, f, d);
+	bool fits = o->len - o->used >= DIRENT_BYTES + len;
 
 	if (!is_listed(c, f, d->name, type))
-		return;
+		return true;
 	memcpy(b, &d->off, 8);
 	memcpy(b + 8, &ino, 8);
 	memcpy(b + 16, &len, 4);
 	b[20] = type;
 	put(o, b, sizeof(b));
 	put(o, d->name, len);
+	return fits;
 }
 
-/* Puts the entries of one answer of @n bytes. */
-static void put_all(struct call *c, const struct fd *f, int64_t n, struct out *o)
+/* Puts the entries in @n bytes of the kernel's; how many bytes of them the
+ * guest has got. */
+static uint32_t put_all(struct call *c, struct fd *f, const char *p, uint32_t n, struct out *o)
 {
-	const char *p = c->w->scratch.dirents;
+	uint32_t i = 0;
 
-	for (int64_t i = 0; i < n && o->used < o->len;) {
+	while (i < n && o->used < o->len) {
 		const struct kernel_dirent *d = (const void *)(p + i);
+		uint64_t before = o->used;
 
-		put_entry(c, f, d, o);
+		if (!put_entry(c, f, d, o))
+			break;
+		if (o->used != before)
+			f->listing->at = (uint64_t)d->off;
 		i += d->len;
 	}
+	return i;
 }
 
-/* About as much as still fits: what does not fit is listed again. */
+/* No more than fits: a guest's record is at most seven sixths of the kernel's.
+ * Only the last answer, which is short, may leave something over. */
 static size_t ask_size(const struct call *c, const struct out *o)
 {
-	uint64_t left = o->len - o->used, most = sizeof(c->w->scratch.dirents);
+	uint64_t most = sizeof(c->w->scratch.dirents), fits = (o->len - o->used) / 7 * 6;
 
-	if (left < 512)
-		return 512; /* one entry with the longest name */
-	return left < most ? left : most;
+	if (fits < LEFT_BYTES)
+		return LEFT_BYTES;
+	return fits < most ? fits : most;
 }
 
 /* What our own opens for listing are; grants are held by path, which can't be
@@ -120,27 +142,67 @@ static enum werr open_list(struct call *c, struct fd *f, int *ret)
 	return WE_OK;
 }
 
+/* Puts the kernel where the guest wants to go on. */
+static int64_t go_to(struct call *c, struct fd *f, int list, uint64_t cookie)
+{
+	if (cookie != 0 && cookie == f->listing->at)
+		return 0;
+	f->listing->at = cookie;
+	f->listing->left = 0;
+	return sys_seek(c->w, list, (int64_t)cookie, SEEK_SET);
+}
+
+/* What was left over before, then what the kernel has. 0 at the end. */
+static int64_t next_entries(struct call *c, struct fd *f, int list, struct out *o)
+{
+	struct listing *l = f->listing;
+	char *p = c->w->scratch.dirents;
+	int64_t n = l->left;
+	uint32_t got;
+
+	if (n != 0)
+		memcpy(p, l->rest, l->left);
+	else
+		n = sys_getdents(c->w, list, p, ask_size(c, o));
+	if (n <= 0)
+		return n;
+	got = put_all(c, f, p, (uint32_t)n, o);
+	l->left = (uint32_t)n - got;
+	if (l->left > LEFT_BYTES)
+		return -EIO; /* it told more than it was asked for */
+	memcpy(l->rest, p + got, l->left);
+	return n;
+}
+
+static enum werr list(struct call *c, struct fd *f, int fd, struct out *o)
+{
+	int64_t n = go_to(c, f, fd, c->a[3]);
+
+	if (n < 0)
+		return werr_of(n);
+	do {
+		if (wasi_stopped(c->w)) {
+			c->trap = VM_TRAP_STOPPED;
+			return WE_CANCELED;
+		}
+		n = o->used < o->len ? next_entries(c, f, fd, o) : 0;
+	} while (n > 0);
+	return werr_of(n);
+}
+
 enum werr call_fd_readdir(struct call *c)
 {
 	struct fd *f = c->fd[0];
 	struct out o = { .p = vm_caller_mem(c->vm, c->a[1], c->a[2]), .len = c->a[2] };
-	int list = -1;
-	enum werr e = o.p == NULL ? WE_FAULT : open_list(c, f, &list);
-	int64_t n;
+	int fd = -1;
+	enum werr e = o.p == NULL ? WE_FAULT : open_list(c, f, &fd);
 
+	if (e == WE_OK && f->listing == NULL)
+		f->listing = mem_new(1, sizeof(*f->listing));
+	if (e == WE_OK)
+		e = f->listing == NULL ? WE_NOMEM : list(c, f, fd, &o);
 	if (e != WE_OK)
 		return e;
-	if (o.len > LIM_IO_BYTES)
-		o.len = LIM_IO_BYTES;
-	n = sys_seek(c->w, list, (int64_t)c->a[3], SEEK_SET);
-	while (n >= 0 && o.used < o.len) {
-		n = sys_getdents(c->w, list, c->w->scratch.dirents, ask_size(c, &o));
-		if (n <= 0)
-			break;
-		put_all(c, f, n, &o);
-	}
-	if (n < 0)
-		return werr_of(n);
 	(void)call_moved(c, o.used);
 	return guest_put_u32(c, c->a[4], (uint32_t)o.used);
 }

@@ -17,10 +17,19 @@ static bool has_host(const struct fd *f)
 
 enum werr call_fd_advise(struct call *c)
 {
-	if (c->a[3] > POSIX_FADV_NOREUSE)
+	static const int advice[] = {
+		[ADVICE_NORMAL] = POSIX_FADV_NORMAL,
+		[ADVICE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
+		[ADVICE_RANDOM] = POSIX_FADV_RANDOM,
+		[ADVICE_WILLNEED] = POSIX_FADV_WILLNEED,
+		[ADVICE_DONTNEED] = POSIX_FADV_DONTNEED,
+		[ADVICE_NOREUSE] = POSIX_FADV_NOREUSE,
+	};
+
+	if (c->a[3] >= ARRAY_LEN(advice))
 		return WE_INVAL;
-	return werr_of(
-		sys_advise(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2], (int)c->a[3]));
+	return werr_of(sys_advise(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2],
+				  advice[c->a[3]]));
 }
 
 /* Closed for the guest; a descriptor of the embedder's stays open for it. */
@@ -72,8 +81,7 @@ enum werr call_fd_fdstat_set_flags(struct call *c)
 	uint64_t flags = c->a[1], change = flags ^ f->flags;
 	int64_t rc = 0;
 
-	if ((flags & ~(uint64_t)(FDF_APPEND | FDF_DSYNC | FDF_NONBLOCK | FDF_RSYNC | FDF_SYNC)) !=
-	    0)
+	if (flags > FDF_ALL)
 		return WE_INVAL;
 	if ((change & (FDF_DSYNC | FDF_RSYNC | FDF_SYNC)) != 0)
 		return WE_NOTSUP;

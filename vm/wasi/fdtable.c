@@ -1,6 +1,7 @@
 /*
  * The descriptor table and how its first entries come to be: see fdtable.h.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
@@ -47,7 +48,7 @@ enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *ret)
 	uint32_t i = lowest_free(t);
 
 	if (i >= t->max)
-		return WE_NFILE;
+		return WE_MFILE;
 	if (i >= t->cap && !grow(t))
 		return WE_NOMEM;
 	t->at[i] = *f;
@@ -64,6 +65,7 @@ void fds_drop(struct wasi *w, struct fd *f)
 	if (f->list >= 0)
 		(void)sys_close(w, f->list);
 	free(f->path);
+	free(f->listing);
 	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
 }
 
@@ -113,7 +115,7 @@ static enum fd_kind kind_of(mode_t mode)
 	}
 }
 
-/* Rights of a standard stream that was opened with @flags. */
+/* Rights of a standard stream that is no socket and was opened with @flags. */
 static uint64_t stdio_rights(const struct stat *st, enum fd_kind kind, int flags)
 {
 	uint64_t r = R_FD_FDSTAT_SET_FLAGS | R_FD_FILESTAT_GET | R_POLL_FD_READWRITE;
@@ -126,9 +128,20 @@ static uint64_t stdio_rights(const struct stat *st, enum fd_kind kind, int flags
 		r |= R_FD_ADVISE;
 	if (kind == FD_FILE || (kind == FD_STREAM && S_ISCHR(st->st_mode) && !is_terminal(st)))
 		r |= R_FD_SEEK | R_FD_TELL;
-	if (kind == FD_SOCK)
-		r |= R_SOCK_SHUTDOWN | R_SOCK_ACCEPT;
 	return r;
+}
+
+/* A socket that listens gives out connections and is nothing else. It stays
+ * the client's, so the guest can't shut it down. */
+static int socket_rights(struct wasi *w, struct fd *f)
+{
+	int64_t listens = sys_listens(w, f->host);
+
+	if (listens < 0)
+		return -1;
+	f->rights = listens != 0 ? R_LISTENER : R_CONNECTION;
+	f->inherit = listens != 0 ? R_CONNECTION : 0;
+	return 0;
 }
 
 static int stdio_of_host(struct wasi *w, struct fd *ret, struct err *e)
@@ -147,6 +160,11 @@ static int stdio_of_host(struct wasi *w, struct fd *ret, struct err *e)
 	ret->filetype = filetype_of(st.st_mode);
 	ret->flags = (flags & O_APPEND) != 0 ? FDF_APPEND : 0;
 	ret->rights = stdio_rights(&st, ret->kind, (int)flags);
+	if (ret->kind == FD_SOCK && socket_rights(w, ret) < 0)
+		return err_set(e, ERR_USAGE,
+			       "standard stream %d: what kind of socket it is can't "
+			       "be told: %s",
+			       ret->stream, strerror(errno));
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 /* The entry of @fd, or NULL when it is not open. */
 struct fd *fds_get(struct fdtable *t, uint32_t fd);
 
-/* Puts *@f at the lowest free number. On failure (ENFILE, ENOMEM) *@f is
+/* Puts *@f at the lowest free number. On failure (EMFILE, ENOMEM) *@f is
  * still the caller's. */
 MUST_CHECK enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *ret);
 

@@ -3,6 +3,7 @@
  * wasi_snapshot_preview1.witx; where wasi_unstable differs it says so.
  */
 #include "vm/wasi/guest.h"
+#include "wasmd/utf8.h"
 
 enum werr guest_get(struct call *c, uint64_t addr, void *dst, uint64_t len)
 {
@@ -46,7 +47,9 @@ enum werr guest_string(struct call *c, uint64_t addr, uint64_t len, char *dst, s
 	if (e != WE_OK)
 		return e;
 	dst[len] = '\0';
-	return memchr(dst, '\0', len) != NULL ? WE_INVAL : WE_OK;
+	if (memchr(dst, '\0', len) != NULL)
+		return WE_INVAL;
+	return utf8_ok((const uint8_t *)dst, len) ? WE_OK : WE_ILSEQ;
 }
 
 uint64_t iov_cut(struct call *c, uint64_t max)

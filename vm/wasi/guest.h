@@ -14,7 +14,7 @@ MUST_CHECK enum werr guest_put_u32(struct call *c, uint64_t addr, uint32_t v);
 MUST_CHECK enum werr guest_put_u64(struct call *c, uint64_t addr, uint64_t v);
 
 /* A string to @dst of @cap bytes, NUL-terminated. ENAMETOOLONG; EINVAL when
- * it contains a NUL; ENOENT when it is empty. */
+ * it contains a NUL; ENOENT when it is empty; EILSEQ when it is not UTF-8. */
 MUST_CHECK enum werr guest_string(struct call *c, uint64_t addr, uint64_t len, char *dst,
 				  size_t cap);
 

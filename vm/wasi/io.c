@@ -93,7 +93,7 @@ enum werr call_fd_pread(struct call *c)
 	struct fd *f = c->fd[0];
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+		return WE_SPIPE;
 	return moved(c, sys_preadv(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]),
 		     &c->w->use.bytes_read, c->a[4]);
 }
@@ -250,7 +250,7 @@ enum werr call_fd_pwrite(struct call *c)
 	int64_t n;
 
 	if (f->kind != FD_FILE)
-		return f->kind == FD_DIR ? WE_ISDIR : WE_SPIPE;
+		return WE_SPIPE;
 	m = cut_written(c, f);
 	n = sys_pwritev(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]);
 	count_written(&m, n);
@@ -259,25 +259,60 @@ enum werr call_fd_pwrite(struct call *c)
 
 /* ---- sockets ------------------------------------------------------------ */
 
+/* Takes @n bytes off the front of c->iov. */
+static void iov_skip(struct call *c, uint64_t n)
+{
+	while (c->n_iov > 0 && n >= c->iov->iov_len) {
+		n -= c->iov->iov_len;
+		c->iov++;
+		c->n_iov--;
+	}
+	if (c->n_iov > 0) {
+		c->iov->iov_base = (uint8_t *)c->iov->iov_base + n;
+		c->iov->iov_len -= n;
+	}
+}
+
+/* One message, or with @all as many bytes as there is room for. */
+static int64_t receive(struct call *c, const struct fd *f, int flags, bool all, enum werr *ret_wait,
+		       uint16_t *ret_flags)
+{
+	int64_t done = 0, n = 0;
+
+	do {
+		struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
+
+		*ret_wait = wait_ready(c, f, POLLIN);
+		if (*ret_wait != WE_OK)
+			break;
+		n = sys_recv(c->w, f->host, &m, flags | MSG_DONTWAIT);
+		if (n >= 0 && (m.msg_flags & MSG_TRUNC) != 0)
+			*ret_flags = RO_TRUNCATED;
+		if (n <= 0)
+			break;
+		done += n;
+		iov_skip(c, (uint64_t)n);
+	} while (all && c->n_iov > 0);
+	return done != 0 ? done : n;
+}
+
+/* What is peeked at stays, so waiting for all of it would see its beginning
+ * again and again: what is there has to do. */
 enum werr call_sock_recv(struct call *c)
 {
 	struct fd *f = c->fd[0];
-	struct msghdr m = { .msg_iov = c->iov, .msg_iovlen = (size_t)c->n_iov };
-	int flags = (c->a[3] & RI_PEEK) != 0 ? MSG_PEEK : 0;
+	bool peek = (c->a[3] & RI_PEEK) != 0, all = (c->a[3] & RI_WAITALL) != 0 && !peek;
+	enum werr e = WE_OK;
 	uint16_t out = 0;
 	int64_t n;
-	enum werr e;
 
 	if (f->kind != FD_SOCK)
 		return WE_NOTSOCK;
 	if ((c->a[3] & ~(uint64_t)(RI_PEEK | RI_WAITALL)) != 0)
 		return WE_INVAL;
-	e = wait_ready(c, f, POLLIN);
-	if (e != WE_OK)
+	n = receive(c, f, peek ? MSG_PEEK : 0, all, &e, &out);
+	if (n == 0 && e != WE_OK)
 		return e;
-	n = sys_recv(c->w, f->host, &m, flags | MSG_DONTWAIT);
-	if (n >= 0 && (m.msg_flags & MSG_TRUNC) != 0)
-		out = RO_TRUNCATED;
 	e = moved(c, n, &c->w->use.bytes_read, c->a[4]);
 	return e != WE_OK ? e : guest_put(c, c->a[5], &out, sizeof(out));
 }
@@ -295,10 +330,13 @@ enum werr call_sock_send(struct call *c)
 	if (c->a[3] != 0)
 		return WE_INVAL;
 	m = cut_written(c, f);
-	e = wait_ready(c, f, POLLOUT);
+	/* a socket that can't send any more tells it at once, full or not */
+	do {
+		n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
+		e = n == -EAGAIN ? wait_ready(c, f, POLLOUT) : WE_OK;
+	} while (n == -EAGAIN && e == WE_OK);
 	if (e != WE_OK)
 		return e;
-	n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
 	count_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
@@ -323,16 +361,18 @@ enum werr call_sock_accept(struct call *c)
 			  .stream = -1,
 			  .preopen = -1,
 			  .filetype = FT_SOCK_STREAM,
-			  .flags = (uint16_t)(c->a[1] & FDF_NONBLOCK),
-			  .rights = f->rights };
+			  .flags = (uint16_t)c->a[1],
+			  .rights = f->inherit };
 	uint32_t at;
 	int64_t s;
 	enum werr e;
 
-	if (f->kind != FD_SOCK)
-		return WE_NOTSOCK;
+	if ((c->a[1] & ~(uint64_t)FDF_NONBLOCK) != 0)
+		return WE_INVAL;
 	if (fds_full(&c->w->fds))
-		return WE_NFILE;
+		return WE_MFILE;
+	if (vm_caller_mem(c->vm, c->a[2], 4) == NULL)
+		return WE_FAULT;
 	e = wait_ready(c, f, POLLIN);
 	if (e != WE_OK)
 		return e;

@@ -63,10 +63,16 @@ enum werr call_path_filestat_set_times(struct call *c)
 	return werr_of(sys_times_at(c->w, c->at[0].parent, c->at[0].name, ts));
 }
 
+/* Grants are file systems of their own, whether the host's are or not. */
+static bool crosses(const struct call *c)
+{
+	return c->fd[0]->mount != c->fd[1]->mount;
+}
+
 enum werr call_path_link(struct call *c)
 {
 	const struct place *from = &c->at[0], *to = &c->at[1];
-	enum werr e = may_make(c, 1);
+	enum werr e = crosses(c) ? WE_XDEV : may_make(c, 1);
 
 	if (e != WE_OK)
 		return e;
@@ -76,9 +82,10 @@ enum werr call_path_link(struct call *c)
 enum werr call_path_rename(struct call *c)
 {
 	const struct place *from = &c->at[0], *to = &c->at[1];
-
 	bool dir = S_ISDIR(from->st.st_mode);
 
+	if (crosses(c))
+		return WE_XDEV;
 	if (to->dir && exists(from) && !dir)
 		return WE_NOTDIR;
 	if (!dir && !exists(to) && !place_visible(c->w, c->fd[1], to->path, false))
@@ -132,8 +139,7 @@ static enum werr check_open(const struct call *c)
 	const struct fd *dir = c->fd[0];
 	uint64_t of = c->a[A_OFLAGS];
 
-	if (of > (OF_CREAT | OF_DIRECTORY | OF_EXCL | OF_TRUNC) ||
-	    c->a[A_FDFLAGS] > (FDF_APPEND | FDF_DSYNC | FDF_NONBLOCK | FDF_RSYNC | FDF_SYNC))
+	if (of > (OF_CREAT | OF_DIRECTORY | OF_EXCL | OF_TRUNC) || c->a[A_FDFLAGS] > FDF_ALL)
 		return WE_INVAL;
 	if ((of & OF_DIRECTORY) != 0 && (of & (OF_CREAT | OF_TRUNC)) != 0)
 		return WE_INVAL;
@@ -226,8 +232,7 @@ static enum werr check_found(const struct call *c)
 	if (S_ISLNK(p->st.st_mode))
 		return WE_LOOP;
 	if (S_ISDIR(p->st.st_mode))
-		return (of & (OF_TRUNC | OF_CREAT)) != 0 || ((of & OF_DIRECTORY) == 0 &&
-							     (c->a[A_RIGHTS] & R_FD_WRITE) != 0)
+		return (of & (OF_TRUNC | OF_CREAT)) != 0 || (c->a[A_RIGHTS] & R_FD_WRITE) != 0
 			       ? WE_ISDIR
 			       : WE_OK;
 	if ((of & OF_DIRECTORY) != 0)
@@ -285,7 +290,7 @@ enum werr call_path_open(struct call *c)
 	uint32_t at = 0;
 
 	if (e == WE_OK && fds_full(&c->w->fds))
-		e = WE_NFILE;
+		e = WE_MFILE;
 	if (e == WE_OK && vm_caller_mem(c->vm, c->a[A_RET], 4) == NULL)
 		e = WE_FAULT;
 	if (e == WE_OK)

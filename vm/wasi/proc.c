@@ -11,13 +11,25 @@ enum werr call_proc_exit(struct call *c)
 	return WE_OK;
 }
 
-/* A guest has no signal handlers and no process of its own to signal; only
- * the null signal can be sent. Signals are numbered 0 to 30. */
+/* What each signal does by itself, by its number here: T it ends the guest, I
+ * it is ignored, C it continues whoever is stopped, S it stops. There are no
+ * handlers to ask. */
+static const char actions[] = "ITTTTTTTTTTTTITTICSSSSITTTTITTT";
+
+/* The status of a guest that a signal ended is what a shell would say. */
 enum werr call_proc_raise(struct call *c)
 {
-	if (c->a[0] > 30)
+	uint64_t sig = c->a[0];
+
+	if (sig >= sizeof(actions) - 1)
 		return WE_INVAL;
-	return c->a[0] == 0 ? WE_OK : WE_NOSYS;
+	if (actions[sig] == 'S')
+		return WE_NOTSUP;
+	if (actions[sig] == 'T') {
+		c->w->exit_status = 128 + (uint32_t)sig;
+		c->trap = VM_TRAP_EXIT;
+	}
+	return WE_OK;
 }
 
 enum werr call_sched_yield(struct call *c)

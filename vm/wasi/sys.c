@@ -186,6 +186,15 @@ int64_t sys_accept(struct wasi *w, int fd)
 	return counted(w, accept4(fd, NULL, NULL, SOCK_CLOEXEC));
 }
 
+int64_t sys_listens(struct wasi *w, int fd)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+	int64_t rc = counted(w, getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is, &len));
+
+	return rc < 0 ? rc : is;
+}
+
 int64_t sys_shutdown(struct wasi *w, int fd, int how)
 {
 	return counted(w, shutdown(fd, how));

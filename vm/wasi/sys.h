@@ -48,6 +48,7 @@ int64_t sys_random(struct wasi *w, void *buf, size_t len);
 int64_t sys_recv(struct wasi *w, int fd, struct msghdr *m, int flags);
 int64_t sys_send(struct wasi *w, int fd, const struct msghdr *m, int flags);
 int64_t sys_accept(struct wasi *w, int fd);
+int64_t sys_listens(struct wasi *w, int fd); /* 1: it waits for connections */
 int64_t sys_shutdown(struct wasi *w, int fd, int how);
 
 /* Waits with the interrupting signal let in; @timeout NULL: without end. */

@@ -76,8 +76,10 @@ static void decode(struct call *c, const union vm_value *v)
 			continue;
 		if (*s == 'd')
 			c->fdnum[c->n_fds++] = v[n].i32;
-		if (*s == 'f')
+		if (*s == 'f') {
 			c->follow = (v[n].i32 & LOOKUP_FOLLOW) != 0;
+			c->bad_lookup = v[n].i32 > LOOKUP_FOLLOW;
+		}
 		if (*s == 'p')
 			c->path_arg[c->n_paths++] = n;
 		c->a[n] = *s == 'l' ? v[n].i64 : v[n].i32;
@@ -94,11 +96,19 @@ static enum werr lacks(const struct call *c, const struct fd *f, uint64_t need)
 {
 	if (f->kind == FD_NONE)
 		return WE_BADF;
-	if (c->n_paths != 0 && f->kind != FD_DIR)
+	if ((c->n_paths != 0 || (need & R_FD_READDIR) != 0) && f->kind != FD_DIR)
 		return WE_NOTDIR;
-	if ((need & R_FD_TELL) != 0 && f->kind != FD_FILE && f->kind != FD_DIR)
+	if ((c->row->sets & GATE_NET) != 0 && f->kind != FD_SOCK)
+		return WE_NOTSOCK;
+	if ((need & (R_FD_SEEK | R_FD_TELL)) != 0 && f->kind != FD_FILE && f->kind != FD_DIR)
 		return WE_SPIPE;
 	return WE_NOTCAPABLE;
+}
+
+/* Who may go anywhere in a file may ask where they are. */
+static uint64_t rights_of(const struct fd *f)
+{
+	return f->rights | ((f->rights & R_FD_SEEK) != 0 ? R_FD_TELL : 0);
 }
 
 static enum werr check_fds(struct call *c)
@@ -109,7 +119,7 @@ static enum werr check_fds(struct call *c)
 
 		if (f == NULL)
 			return WE_BADF;
-		if ((f->rights & need) != need)
+		if ((rights_of(f) & need) != need)
 			return lacks(c, f, need);
 		c->fd[i] = f;
 	}
@@ -154,12 +164,21 @@ static enum werr ask(struct call *c)
 	return e != WE_OK ? e : gate_ask(c);
 }
 
-/* Path @i to @dst of LIM_PATH_BYTES + 1. */
+/* Path @i to @dst of LIM_PATH_BYTES + 1. Fails by its form alone, whatever
+ * exists. */
 static enum werr path_text(struct call *c, uint32_t i, char *dst)
 {
 	uint32_t a = c->path_arg[i];
+	enum werr e = guest_string(c, c->a[a], c->a[a + 1], dst, LIM_PATH_BYTES + 1);
 
-	return guest_string(c, c->a[a], c->a[a + 1], dst, LIM_PATH_BYTES + 1);
+	for (const char *p = dst; e == WE_OK && *p != '\0'; p += strspn(p, "/")) {
+		size_t n = strcspn(p, "/");
+
+		if (n > NAME_MAX)
+			e = WE_NAMETOOLONG;
+		p += n;
+	}
+	return e;
 }
 
 /* Judges by the paths' letters, before any system call. */
@@ -199,12 +218,9 @@ static enum werr ask_resolved(struct call *c)
 	for (uint32_t i = 0; i < c->n_paths; i++) {
 		enum werr r = path_text(c, i, text);
 
-		if (r == WE_NAMETOOLONG || r == WE_INVAL || r == WE_FAULT)
+		if (r != WE_OK)
 			return r;
-		if (r == WE_OK)
-			r = walk(c, i, text);
-		else
-			place_lexical(&c->at[i], c->fd[i], "");
+		r = walk(c, i, text);
 		if (e == WE_OK)
 			e = r;
 	}
@@ -232,6 +248,8 @@ static enum werr run(struct call *c)
 {
 	enum werr e = check_fds(c);
 
+	if (e == WE_OK && c->bad_lookup)
+		e = WE_INVAL;
 	if (e != WE_OK)
 		return e;
 	for (uint32_t i = 0; i < c->n_paths; i++)

@@ -40,21 +40,25 @@ enum fd_kind {
 	FD_DIR,
 };
 
+struct listing; /* dir.c */
+
 /* An entry of the guest's descriptor table. */
 struct fd {
 	enum fd_kind kind;
-	int host;	/* or -1 */
-	int list;	/* of a directory, opened for reading at its first listing; or -1 */
-	bool owned;	/* host is closed with the entry */
-	int stream;	/* 0, 1, 2 when it is that standard stream, wherever it was
+	int host;	 /* or -1 */
+	int list;	 /* of a directory, opened for reading at its first listing; or -1 */
+	bool owned;	 /* host is closed with the entry */
+	int stream;	 /* 0, 1, 2 when it is that standard stream, wherever it was
 			 * renumbered to; else -1 */
-	int preopen;	/* index in the configuration, or -1 */
-	uint32_t mount; /* of a directory: the preopened one that it lies in */
+	int preopen;	 /* index in the configuration, or -1 */
+	uint32_t polled; /* where the last poll_oneoff kept it; a hint */
+	uint32_t mount;	 /* of a directory: the preopened one that it lies in */
 	uint8_t filetype;
 	uint16_t flags; /* FDF_* */
 	uint64_t rights, inherit;
 	char *path; /* resolved guest path at open, or NULL; owned */
 	uint32_t path_len;
+	struct listing *listing; /* how far it was listed, or NULL; owned */
 };
 
 struct fdtable {
@@ -131,6 +135,7 @@ struct call {
 	uint32_t path_arg[2]; /* where in a[] the paths stand */
 	uint32_t n_paths;
 	bool follow;	   /* lookup flags of the first path */
+	bool bad_lookup;   /* they hold a bit that the interface does not know */
 	struct place *at;  /* of the paths, once resolved */
 	struct iovec *iov; /* of calls that move data */
 	int n_iov;

@@ -1,9 +1,9 @@
 /*
- * UTF-8 as names must have it (spec 5.2.4): shortest forms, no surrogates,
- * nothing above U+10FFFF.
+ * UTF-8 as names in modules and paths in host calls must have it: shortest
+ * forms, no surrogates, nothing above U+10FFFF.
  */
-#ifndef VM_UTF8_H
-#define VM_UTF8_H
+#ifndef WASMD_UTF8_H
+#define WASMD_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -92,6 +92,18 @@ class FullDisk(unittest.TestCase):
         self.d.start()
         self.assertEqual(self.d.call('GET', f'/v1/instances/{ref}').json['exit']['cause'], 'killed')
 
+    def test_an_end_that_was_never_recorded_is_told_again(self):
+        """Its zygote keeps it until it is on record, whichever daemon records it."""
+        ref = self.end_on_a_full_disk()
+        i = self.d.call('POST', f'/v1/instances/{ref}/kill').json
+        self.assertEqual(i['exit']['cause'], 'killed')
+        self.d.stop(signal.SIGKILL)
+        (self.d.state / 'filler').unlink()
+        self.d.start()
+        after = self.d.call('GET', f'/v1/instances/{ref}').json
+        self.assertEqual((after['exit']['cause'], after['starts']), ('killed', 1))
+        self.recorded(ref, ['exited'])
+
     def test_what_stays_on_record_is_not_called_gone(self):
         created = [self.d.create(module='guest').json['id'] for _ in range(60)]
         ref = self.end_on_a_full_disk()

@@ -395,9 +395,9 @@ static int spawn(struct front *f, const struct who *who, const uint8_t *digest, 
 	if (check_loading(f, who->tenant, e) < 0)
 		return e->code;
 	trim(t);
-	if (t->n >= 4u * LIM_ZYGOTES)
+	if (t->n >= LIM_ZYGOTES_ALIVE)
 		return err_set(e, ERR_QUOTA, "%zu modules are running, at most %u", t->n,
-			       4u * LIM_ZYGOTES);
+			       LIM_ZYGOTES_ALIVE);
 	z = zygote_new(f, who->tenant->name, digest);
 	if (z == NULL)
 		return err_nomem(e);

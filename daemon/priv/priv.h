@@ -16,9 +16,9 @@
 #define PRIV_UID_BASE  0x70000000u   /* private uids: this and the tenant's index */
 #define PRIV_JOBS      16u	     /* openers at work at once; more wait in the channel's queue */
 #define PRIV_OPENER_NS 2000000000ull /* then it hangs on somebody's file system */
-#define PRIV_ZYGOTES   (2 * LIM_ZYGOTES) /* retiring ones included */
-#define PRIV_HOME_NAME 24u		 /* of a zygote's socket, with NUL */
-#define PRIV_PROGRAM   72u		 /* which file a zygote was started from, as text */
+#define PRIV_ZYGOTES   (LIM_ZYGOTES_ALIVE + LIM_ZYGOTES) /* and those that are just ending */
+#define PRIV_HOME_NAME 24u				 /* of a zygote's socket, with NUL */
+#define PRIV_PROGRAM   72u /* which file a zygote was started from, as text */
 
 /* An opener at work for one priv_mount. */
 struct priv_job {

@@ -77,6 +77,7 @@
 #define LIM_ZYGOTE_LIVES    512u	/* of one zygote: each costs it descriptors; then another */
 #define LIM_ORPHAN_S	    3600u	/* that exit statuses wait for a daemon to ask for them */
 #define LIM_ZYGOTES	    64u		/* warm at once; the idlest is retired */
+#define LIM_ZYGOTES_ALIVE   256u	/* busy and retiring ones included */
 #define LIM_CONNECTIONS	    1024u	/* open HTTP connections */
 #define LIM_CONNECTIONS_UID 512u	/* of one uid: the quietest gives way to the next */
 #define LIM_AUDIT_RING	    (32u << 10) /* bytes per instance, power of two */

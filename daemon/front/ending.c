@@ -88,10 +88,8 @@ bool live_drain(struct live *l, bool last)
 
 void live_go_on(struct live *l)
 {
-	const uint64_t one = 1;
-
 	if (l->zyg != NULL)
-		(void)!write(l->zyg->doorbell, &one, sizeof(one));
+		zygote_look(l->zyg);
 }
 
 /* ---- asking it to end --------------------------------------------------- */

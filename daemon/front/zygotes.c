@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 
 #include "daemon/front/audit.h"
 #include "daemon/front/channel.h"
@@ -105,6 +106,7 @@ static void zygote_free(struct zygote *z)
 	priv_forget(z->call);
 	(void)channel_free(z->channel);
 	(void)sd_event_source_disable_unref(z->bell);
+	(void)sd_event_source_disable_unref(z->more);
 	(void)sd_event_source_disable_unref(z->deadline);
 	fd_clear(&z->doorbell);
 	free(z);
@@ -198,21 +200,53 @@ static void zygote_fail(struct zygote *z, int code, const char *why)
 
 /* ---- the doorbell ------------------------------------------------------- */
 
-static int on_bell(sd_event_source *source, int fd, uint32_t events, void *arg)
+void zygote_look(struct zygote *z)
 {
-	struct zygote *z = arg;
-	uint64_t n;
+	(void)sd_event_source_set_enabled(z->more, SD_EVENT_ONESHOT);
+}
+
+static void drain_lives(struct zygote *z)
+{
 	bool more = false;
 
-	(void)!read(fd, &n, sizeof(n));
 	for (struct live *l = z->lives, *next; l != NULL; l = next) {
 		next = l->next_of_zygote;
 		more |= live_drain(l, false);
 	}
-	n = 1;
-	if (more) /* others had their turn; come back */
-		(void)!write(fd, &n, sizeof(n));
+	if (more) /* others have their turn; come back */
+		zygote_look(z);
+}
+
+static int on_more(sd_event_source *source, void *arg)
+{
+	drain_lives(arg);
 	return 0;
+}
+
+/* The file is shared with the zygote, which can take O_NONBLOCK from it: so it is
+ * read without waiting whatever its flags, and never written here. */
+static int on_bell(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	uint64_t n;
+	const struct iovec to = { &n, sizeof(n) };
+
+	(void)!preadv2(fd, &to, 1, -1, RWF_NOWAIT);
+	drain_lives(arg);
+	return 0;
+}
+
+/* Every ring is an edge: a bell that is not read does not go on ringing. */
+static int hear_bell(struct zygote *z)
+{
+	return sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN | EPOLLET, on_bell,
+			       z);
+}
+
+static int add_more(struct zygote *z)
+{
+	int r = sd_event_add_defer(z->front->loop, &z->more, on_more, z);
+
+	return r < 0 ? r : sd_event_source_set_enabled(z->more, SD_EVENT_OFF);
 }
 
 /* ---- what it says ------------------------------------------------------- */
@@ -235,8 +269,7 @@ static bool take_bell(struct zygote *z, struct ipc_msg *m)
 	z->bell = sd_event_source_disable_unref(z->bell);
 	fd_clear(&z->doorbell);
 	z->doorbell = fd_take(&m->fds[0]);
-	return fcntl(z->doorbell, F_SETFL, O_NONBLOCK) == 0 &&
-	       sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN, on_bell, z) >= 0;
+	return hear_bell(z) >= 0;
 }
 
 static int on_ready(struct zygote *z, struct ipc_msg *msg)
@@ -344,8 +377,7 @@ static void on_spawned(void *arg, int *fd, int64_t pid, const struct err *e)
 static int zygote_prepare(struct zygote *z, uint64_t usec, struct err *e)
 {
 	z->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (z->doorbell < 0 ||
-	    sd_event_add_io(z->front->loop, &z->bell, z->doorbell, EPOLLIN, on_bell, z) < 0 ||
+	if (z->doorbell < 0 || hear_bell(z) < 0 || add_more(z) < 0 ||
 	    sd_event_add_time_relative(z->front->loop, &z->deadline, CLOCK_MONOTONIC, usec, 1,
 				       on_deadline, z) < 0)
 		return err_nomem(e);

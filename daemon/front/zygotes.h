@@ -19,6 +19,7 @@ struct zygote {
 	struct channel *channel;
 	int doorbell; /* eventfd that its workers ring */
 	sd_event_source *bell, *deadline;
+	sd_event_source *more; /* rings that were not emptied in their turn */
 	int64_t pid;
 	bool ready;
 	bool retiring;	    /* takes nothing new; ends with its last instance */
@@ -71,6 +72,8 @@ bool zygotes_told(const struct zygotes *t);
 /* The front ends, they don't. */
 void zygotes_leave(struct zygotes *t);
 
+/* Drains the rings of all its instances, from the loop. */
+void zygote_look(struct zygote *z);
 /* Bookkeeping of instances. Detaching the last of a retiring one frees it. */
 void zygote_attach(struct zygote *z, struct live *l);
 void zygote_detach(struct zygote *z, struct live *l);

@@ -171,6 +171,14 @@ class Lies(unittest.TestCase):
                 self.lied((ready(0), [fd]))
         self.lost()
 
+    def test_full_bell(self):
+        """One that whoever writes to it waits for: the front does not."""
+        bell, one = os.eventfd(0, 0), self.begin()
+        os.eventfd_write(bell, 2**64 - 2)
+        self.lied((ready(1), [bell]), (kept(one), [slot()]), honest=True)
+        until(lambda: self.get(one)['exit'])
+        self.lost(one)
+
     def test_slots(self):
         null, good = os.open('/dev/null', os.O_RDWR), slot()
         a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

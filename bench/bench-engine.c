@@ -1,8 +1,9 @@
 /*
  * How fast the engine is: each program in it, natively, in node's Liftoff and
- * in wasm3 where there is one (--wasm3 PATH). All must give the same answer.
- * CPU seconds, medians of rounds in turn, on one CPU; wasm3's include its
- * start, of about a millisecond. A peer that is not there is named as missing.
+ * in other interpreters whose paths are given: --wasm3, --wasmi, --wamr. All must
+ * give the same answer. CPU seconds, medians of rounds in turn, on one CPU; those
+ * of the other interpreters include their start, of about a millisecond. A peer
+ * that is not there is named as missing. --once PROGRAM N runs the engine alone.
  */
 #include <math.h>
 #include <sched.h>
@@ -20,9 +21,20 @@
 #define MAX_ROUNDS 15
 
 /* Who runs a program, in the order of a round and of the table. */
-enum who { ENGINE, METERED, NATIVE, LIFTOFF, WASM3, WHO };
+enum who { ENGINE, METERED, NATIVE, LIFTOFF, WASM3, WASMI, WAMR, WHO };
 
-static const char *const names[WHO] = { "wasmd s", "metered", "native", "liftoff", "wasm3" };
+static const char *const names[WHO] = { "wasmd s", "metered", "native", "liftoff",
+					"wasm3",   "wasmi",   "wamr" };
+
+/* How another interpreter is asked for a call of kernel; its answer is the last
+ * number it prints, behind @before. */
+static const struct peer {
+	const char *option, *args[4], *before;
+} peers[WHO] = {
+	[WASM3] = { "--wasm3", { "--func", "kernel" }, "Result: " },
+	[WASMI] = { "--wasmi", { "run", "--invoke", "kernel" }, "" },
+	[WAMR] = { "--wamr", { "-f", "kernel" }, "" },
+};
 
 struct score {
 	double seconds[MAX_ROUNDS];
@@ -43,7 +55,8 @@ static const struct kernel {
 
 /* What the command line asks for. */
 struct options {
-	const char *dir, *wasm3, *only;
+	const char *dir, *only, *once, *n;
+	const char *peers[WHO];
 	unsigned rounds;
 };
 
@@ -161,14 +174,45 @@ static void run_timed(const char *const *argv, struct score *ret)
 		add(ret, t, answer);
 }
 
-static void run_wasm3(const char *const *argv, struct score *ret)
+/* The last number in @out; hexadecimal with its 0x. */
+static bool last_number(const char *out, unsigned long long *ret)
 {
+	bool found = false;
+	char *end;
+
+	for (const char *at = out; *at != '\0'; at = end) {
+		end = (char *)(uintptr_t)at + 1;
+		if ((*at < '0' || *at > '9') && *at != '-')
+			continue;
+		*ret = *at == '-' ? (unsigned long long)strtoll(at, &end, 0)
+				  : strtoull(at, &end, 0);
+		found = found || end > at;
+		while (*end >= 'a' && *end <= 'z') /* of "0x1f:i64", not the 64 */
+			end++;
+		end += strspn(end, ":i0123456789");
+		if (end == at)
+			end++;
+	}
+	return found;
+}
+
+static void run_peer(const struct peer *p, const char *path, const char *module, const char *n,
+		     struct score *ret)
+{
+	const char *argv[8] = { path };
+	unsigned long long answer;
 	char out[4096];
 	const char *at;
+	size_t i = 1;
 	double t;
 
-	if (run_child(argv, out, sizeof(out), &t) && (at = strstr(out, "Result: ")) != NULL)
-		add(ret, t, (unsigned long long)strtoll(at + 8, NULL, 10));
+	for (size_t k = 0; k < ARRAY_LEN(p->args) && p->args[k] != NULL; k++)
+		argv[i++] = p->args[k];
+	argv[i++] = module;
+	argv[i] = n;
+	if (run_child(argv, out, sizeof(out), &t) && (at = strstr(out, p->before)) != NULL &&
+	    last_number(at + strlen(p->before), &answer))
+		add(ret, t, answer);
 }
 
 static int round_of(const struct kernel *k, const struct options *o, struct score *r, struct err *e)
@@ -178,7 +222,6 @@ static int round_of(const struct kernel *k, const struct options *o, struct scor
 	const char *const node[] = {
 		"node", "--liftoff", "--no-wasm-tier-up", script, path, n, NULL
 	};
-	const char *const wasm3[] = { o->wasm3, "--func", "kernel", path, n, NULL };
 
 	(void)snprintf(path, sizeof(path), "%s/%s.wasm", o->dir, k->name);
 	(void)snprintf(native, sizeof(native), "%s/native-%s", o->dir, k->name);
@@ -189,8 +232,9 @@ static int round_of(const struct kernel *k, const struct options *o, struct scor
 		return e->code;
 	run_timed(native_argv, &r[NATIVE]);
 	run_timed(node, &r[LIFTOFF]);
-	if (o->wasm3 != NULL)
-		run_wasm3(wasm3, &r[WASM3]);
+	for (unsigned i = WASM3; i < WHO; i++)
+		if (o->peers[i] != NULL)
+			run_peer(&peers[i], o->peers[i], path, n, &r[i]);
 	return 0;
 }
 
@@ -211,6 +255,8 @@ static double median(const struct score *s)
 	qsort(v, s->n, sizeof(*v), by_value);
 	return v[s->n / 2];
 }
+
+#define MEANS 5
 
 /* Products of ratios, for geometric means. */
 struct mean {
@@ -247,6 +293,8 @@ static bool print_row(const char *name, const struct score *r, struct mean *m)
 	print_ratio(&r[ENGINE], &r[WASM3], &m[0]);
 	print_ratio(&r[ENGINE], &r[LIFTOFF], &m[1]);
 	print_ratio(&r[METERED], &r[ENGINE], &m[2]);
+	print_ratio(&r[ENGINE], &r[WASMI], &m[3]);
+	print_ratio(&r[ENGINE], &r[WAMR], &m[4]);
 	(void)printf("%s\n", ok ? "" : "  ANSWERS DIFFER");
 	(void)fflush(stdout);
 	return ok;
@@ -254,9 +302,9 @@ static bool print_row(const char *name, const struct score *r, struct mean *m)
 
 static void print_means(const struct mean *m)
 {
-	static const char *const what[] = { "wasm3", "liftoff", "unmetered" };
+	static const char *const what[MEANS] = { "wasm3", "liftoff", "unmetered", "wasmi", "wamr" };
 
-	for (unsigned i = 0; i < ARRAY_LEN(what); i++)
+	for (unsigned i = 0; i < MEANS; i++)
 		if (m[i].n != 0)
 			(void)printf("geometric mean over %u: %.3f of %s\n", m[i].n,
 				     exp(m[i].log / m[i].n), what[i]);
@@ -266,14 +314,14 @@ static void print_means(const struct mean *m)
 
 static int table(const struct options *o)
 {
-	struct mean means[3] = { 0 };
+	struct mean means[MEANS] = { 0 };
 	struct err e = { 0 };
 	bool ok = true;
 
 	(void)printf("%-10s", "program");
 	for (unsigned i = 0; i < WHO; i++)
 		(void)printf(" %9s", names[i]);
-	(void)printf(" %9s %9s %9s\n", "/wasm3", "/liftoff", "fuel");
+	(void)printf(" %9s %9s %9s %9s %9s\n", "/wasm3", "/liftoff", "fuel", "/wasmi", "/wamr");
 	for (size_t i = 0; i < ARRAY_LEN(kernels); i++) {
 		struct score r[WHO] = { 0 };
 
@@ -299,29 +347,75 @@ static void pin(void)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+/* The engine alone, for counting its instructions: the answer is all it prints. */
+static int once(const struct options *o)
+{
+	struct score r = { 0 };
+	struct err e = { 0 };
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.wasm", o->dir, o->once);
+	if (run_engine(path, (unsigned)strtoul(o->n, NULL, 10), UINT64_MAX, &r, &e) != 0) {
+		(void)fprintf(stderr, "%s: %s\n", o->once, e.msg);
+		return 1;
+	}
+	(void)printf("%llu\n", r.answer);
+	return 0;
+}
+
+static bool set_peer(struct options *o, const char *name, const char *path)
+{
+	for (unsigned i = 0; i < WHO; i++)
+		if (peers[i].option != NULL && strcmp(peers[i].option, name) == 0) {
+			o->peers[i] = path;
+			return true;
+		}
+	return false;
+}
+
+static bool set_option(struct options *o, const char *name, const char *value)
+{
+	if (set_peer(o, name, value))
+		return true;
+	if (strcmp(name, "--only") == 0)
+		o->only = value;
+	else if (strcmp(name, "--rounds") == 0)
+		o->rounds = (unsigned)strtoul(value, NULL, 10);
+	else
+		return false;
+	return o->rounds > 0 && o->rounds <= MAX_ROUNDS;
+}
+
+static bool parse(struct options *o, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) != 0) {
+			o->dir = argv[i];
+		} else if (strcmp(argv[i], "--once") == 0 && i + 2 < argc) {
+			o->once = argv[++i];
+			o->n = argv[++i];
+		} else if (i + 1 >= argc || !set_option(o, argv[i], argv[i + 1])) {
+			return false;
+		} else {
+			i++;
+		}
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .dir = ".", .rounds = 3 };
 
-	for (int i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
-		if (strncmp(argv[i], "--", 2) != 0)
-			o.dir = argv[i];
-		else if (value != NULL && strcmp(argv[i++], "--wasm3") == 0)
-			o.wasm3 = value;
-		else if (value != NULL && strcmp(argv[i - 1], "--only") == 0)
-			o.only = value;
-		else if (value != NULL && strcmp(argv[i - 1], "--rounds") == 0)
-			o.rounds = (unsigned)strtoul(value, NULL, 10);
-		else
-			o.rounds = 0;
-	}
-	if (o.rounds == 0 || o.rounds > MAX_ROUNDS) {
-		(void)fprintf(stderr, "usage: bench-engine [DIRECTORY] [--wasm3 PATH] "
-				      "[--only PROGRAM] [--rounds 1..15]\n");
+	if (!parse(&o, argc, argv)) {
+		(void)fprintf(stderr,
+			      "usage: bench-engine [DIRECTORY] [--wasm3 PATH] [--wasmi PATH] "
+			      "[--wamr PATH] [--only PROGRAM] [--rounds 1..15] "
+			      "[--once PROGRAM N]\n");
 		return 2;
 	}
+	if (o.once != NULL)
+		return once(&o);
 	pin();
 	return table(&o);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [engine|policy|start|daemon|plugin]: what is fast, shown.
+"""./dev bench [engine [--counts [--update]]|policy|start|daemon|wasi|plugin]: what is fast, shown.
 
 Prints a table for people and, for every figure, `bar NAME VALUE LIMIT ok|short`
 for machines (LIMIT `-` where no bar is set yet). Exits 1 when any is short.
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / 'tests/e2e'))
 sys.dont_write_bytecode = True
 import limits  # noqa: E402
 import real  # noqa: E402
+import wasi as wasi_calls  # noqa: E402
 from wasmd import Daemon, UnixHTTP, guest  # noqa: E402
 
 short = []
@@ -40,9 +41,8 @@ def numbers(*cmd):
 
 
 def engine():
-    peer = os.environ.get('WASM3')  # the path of wasm3, where there is one
-    subprocess.run([BUILD / 'bench/bench-engine', BUILD / 'bench', *(['--wasm3', peer] if peer else [])],
-                   check=True)
+    import engine as figures
+    figures.run(ROOT, BUILD, [x for x in sys.argv if x.startswith('--')], guest, bar)
 
 
 def policy():
@@ -215,15 +215,21 @@ def daemon():
         d.__exit__(None, None, None)
 
 
+def wasi():
+    with Daemon() as d:
+        wasi_calls.run(d, BUILD, bar)
+
+
 def plugin():
     print('plugin: nothing to measure yet: plugin calls are still to come')
 
 
-AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'plugin': plugin}
+AREAS = {'engine': engine, 'policy': policy, 'start': start, 'daemon': daemon, 'wasi': wasi,
+         'plugin': plugin}
 
 
 def main():
-    for name in sys.argv[2:] or AREAS:
+    for name in [x for x in sys.argv[2:] if not x.startswith('--')] or AREAS:
         if name not in AREAS:
             sys.exit(f'./dev bench: there is no area "{name}"; there are {", ".join(AREAS)}')
         print(f'== {name}', flush=True)

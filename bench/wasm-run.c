@@ -24,7 +24,7 @@ struct options {
 	struct wasi_preopen dirs[LIM_PREOPENS];
 	size_t n_env, n_dirs;
 	uint64_t fuel, memory, host_calls, output;
-	bool deny_all, usage;
+	bool deny_all, usage, dump;
 	const char *const *args;
 };
 
@@ -41,6 +41,7 @@ static void usage(FILE *to)
 		    "  --max-output N          trap after N bytes of output\n"
 		    "  --deny-all              refuse every host call\n"
 		    "  --usage                 print what the run cost to standard error\n"
+		    "  --dump-code             print every function, compiled; run nothing\n"
 		    "Exits with the guest's status; 134 after a trap, 125 when it can't run.\n",
 		    to);
 }
@@ -130,6 +131,8 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->deny_all = true;
 		else if (strcmp(argv[i], "--usage") == 0)
 			o->usage = true;
+		else if (strcmp(argv[i], "--dump-code") == 0)
+			o->dump = true;
 		else {
 			rc = set_option(o, argv[i], argv[i + 1], e);
 			i++;
@@ -234,6 +237,23 @@ struct held {
 	struct wasi *wasi;
 };
 
+static void print_line(void *arg, const char *line)
+{
+	(void)puts(line);
+}
+
+static int dump(struct vm_code *code, struct err *e)
+{
+	uint32_t first = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < vm_code_n_imports(code); i++)
+		first += vm_code_import(code, i).type.kind == VM_FUNC;
+	for (uint64_t i = first; rc == 0 && i < vm_code_n_funcs(code); i++)
+		rc = vm_code_dump(code, (uint32_t)i, print_line, NULL, e);
+	return rc;
+}
+
 static int start(struct held *h, struct options *o, int *ret_status, struct err *e)
 {
 	const struct vm_store_limits lim = { .memory = o->memory };
@@ -243,6 +263,10 @@ static int start(struct held *h, struct options *o, int *ret_status, struct err 
 	uint32_t status = 0;
 	int rc = load(o->module, &h->code, e);
 
+	if (rc == 0 && o->dump) {
+		*ret_status = 0;
+		return dump(h->code, e);
+	}
 	if (rc == 0)
 		rc = vm_store_new(&lim, &h->store, e);
 	if (rc == 0)

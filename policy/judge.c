@@ -221,7 +221,7 @@ static void find_fixed(struct policy_judge *j)
 	}
 }
 
-struct policy_verdict policy_judge(const struct policy_judge *j, const struct gate_req *req)
+static struct policy_verdict run_program(const struct policy_judge *j, const struct gate_req *req)
 {
 	const struct helper_env help = { .req = req, .globs = j->globs.at, .n_globs = j->globs.n };
 	const struct run_env env = {
@@ -231,13 +231,14 @@ struct policy_verdict policy_judge(const struct policy_judge *j, const struct ga
 	};
 	uint64_t r0;
 
+	return prog_run(j->prog, &env, &r0) == RUN_OK ? verdict_of(j, r0) : broken;
+}
+
+struct policy_verdict policy_judge(const struct policy_judge *j, const struct gate_req *req)
+{
 	if (req->op >= GATE_OP_COUNT)
 		return broken;
-	if (j->fixed >> req->op & 1)
-		return j->fixed_verdict[req->op];
-	if (prog_run(j->prog, &env, &r0) != RUN_OK)
-		return broken;
-	return verdict_of(j, r0);
+	return j->fixed >> req->op & 1 ? j->fixed_verdict[req->op] : run_program(j, req);
 }
 
 /* ---- the face --------------------------------------------------------------------- */

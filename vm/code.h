@@ -7,6 +7,7 @@
 #ifndef VM_CODE_H
 #define VM_CODE_H
 
+#include "vm/code_joins.def"
 #include "vm/code_ops.def"
 #include "vm/module.h"
 
@@ -56,27 +57,39 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "memory is as the gues
 	CODE_CTLS(CTL)
 
 /* clang-format off */
-/* Every operation in every form, as NAME(ident); in the order of the enums. */
-#define FORMS_ONE(id, ...)   NAME(id)
-#define FORMS_INT(id, ...)   NAME(id) NAME(id##_k) NAME(id##_a) NAME(id##_ak) NAME(id##_sa)
-#define FORMS_CMP(id, ...)   FORMS_INT(id) FORMS_INT(br_##id) FORMS_INT(lp_##id)
-#define FORMS_FBIN(id, ...)  NAME(id) NAME(id##_a) NAME(id##_sa)
-#define FORMS_FCMP(id, ...)  FORMS_FBIN(id) FORMS_FBIN(br_##id) FORMS_FBIN(brn_##id)
-#define FORMS_UN(id, ...)    NAME(id) NAME(id##_a)
-#define FORMS_LOAD(id, ...)  NAME(id) NAME(id##_far) NAME(id##_a) NAME(id##_xs) NAME(id##_xk) \
-			     NAME(id##_xa) NAME(id##_xak)
-#define FORMS_STORE(id, ...) NAME(id) NAME(id##_far) NAME(id##_a) NAME(id##_v) NAME(id##_xs) \
-			     NAME(id##_xk) NAME(id##_xa) NAME(id##_xak)
-#define FORMS_INC(id)        NAME(id##_a) NAME(id##_ak) NAME(id##_sa)
-#define FORMS_CMP32(id, ...) FORMS_INC(inc_lp_##id) FORMS_INC(inc_br_##id) FORMS_INT(select_##id)
-#define FORMS_PLAIN(id)      NAME(id##s) NAME(id##xs) NAME(id##xk)
-#define FORMS_FROM(id)       FORMS_PLAIN(id) NAME(id##a) NAME(id##xa) NAME(id##xak)
-#define FORMS_FLOAD(id, ...) FORMS_FROM(id##_l) FORMS_FROM(id##_la)
-#define FORMS_ILOAD(id, ...) FORMS_FROM(id##_l) FORMS_PLAIN(id##_la)
-#define FORMS_FMUL(id, ...)  NAME(id) NAME(id##_a) NAME(id##_z) FORMS_FLOAD(id)
+/* Every operation in every form, as NAME(ident, cells, how it ends), in the
+ * order of the enums. It goes ON behind its cells, or GOES where it says; or it
+ * may branch: to the loop at hand, LP, or to the target in its second cell, BR,
+ * or third, FAR. */
+#define FORMS_ONE(id, ...)   NAME(id, 1, ON)
+#define FORMS_CTL(id, n, e)  NAME(id, n, e)
+#define FORMS_5(id, n, e)    NAME(id, n, e) NAME(id##_k, n, e) NAME(id##_a, n, e) \
+			     NAME(id##_ak, n, e) NAME(id##_sa, n, e)
+#define FORMS_3(id, n, e)    NAME(id, n, e) NAME(id##_a, n, e) NAME(id##_sa, n, e)
+#define FORMS_INT(id, ...)   FORMS_5(id, 1, ON)
+#define FORMS_CMP(id, ...)   FORMS_5(id, 1, ON) FORMS_5(br_##id, 2, BR) FORMS_5(lp_##id, 1, LP)
+#define FORMS_FBIN(id, ...)  FORMS_3(id, 1, ON)
+#define FORMS_FCMP(id, ...)  FORMS_3(id, 1, ON) FORMS_3(br_##id, 2, BR) FORMS_3(brn_##id, 2, BR)
+#define FORMS_UN(id, ...)    NAME(id, 1, ON) NAME(id##_a, 1, ON)
+#define FORMS_SUMS(id)       NAME(id##_xs, 2, ON) NAME(id##_xk, 2, ON) NAME(id##_xa, 2, ON) \
+			     NAME(id##_xak, 2, ON)
+#define FORMS_LOAD(id, ...)  NAME(id, 1, ON) NAME(id##_far, 2, ON) NAME(id##_a, 1, ON) \
+			     FORMS_SUMS(id)
+#define FORMS_STORE(id, ...) NAME(id, 1, ON) NAME(id##_far, 2, ON) NAME(id##_a, 1, ON) \
+			     NAME(id##_v, 1, ON) FORMS_SUMS(id)
+#define FORMS_INC(id, n, e)  NAME(id##_a, n, e) NAME(id##_ak, n, e) NAME(id##_sa, n, e)
+#define FORMS_CMP32(id, ...) FORMS_INC(inc_lp_##id, 2, LP) FORMS_INC(inc_br_##id, 3, FAR) \
+			     FORMS_5(select_##id, 2, ON)
+#define FORMS_PLAIN(id, n)   NAME(id##s, n, ON) NAME(id##xs, n, ON) NAME(id##xk, n, ON)
+#define FORMS_FROM(id, n)    FORMS_PLAIN(id, n) NAME(id##a, n, ON) NAME(id##xa, n, ON) \
+			     NAME(id##xak, n, ON)
+#define FORMS_FLOAD(id, ...) FORMS_FROM(id##_l, 2) FORMS_FROM(id##_la, 2)
+#define FORMS_ILOAD(id, ...) FORMS_FROM(id##_l, 2) FORMS_PLAIN(id##_la, 2)
+#define FORMS_FMUL(id, ...)  NAME(id, 2, ON) NAME(id##_a, 2, ON) NAME(id##_z, 2, ON) \
+			     FORMS_FROM(id##_l, 3) FORMS_FROM(id##_la, 3)
 #define CODE_NAMES                                                                            \
 	CODE_ALL(FORMS_INT, FORMS_CMP, FORMS_FCMP, FORMS_FBIN, FORMS_ONE, FORMS_UN, FORMS_ONE, \
-		 FORMS_ONE, FORMS_LOAD, FORMS_STORE, FORMS_ONE)                               \
+		 FORMS_ONE, FORMS_LOAD, FORMS_STORE, FORMS_CTL)                               \
 	CODE_CMP32S(FORMS_CMP32)                                                              \
 	CODE_FLOADS(FORMS_FLOAD)                                                              \
 	CODE_ILOADS(FORMS_ILOAD)                                                              \
@@ -92,11 +105,36 @@ enum form_inc { INC_A, INC_AK, INC_SA, INC_FORMS };    /* inc_lp_, inc_br_ */
 enum form_store { STORE_S, STORE_FAR, STORE_A, STORE_V, STORE_XS, STORE_XK, STORE_XA, STORE_XAK };
 enum form_test { TEST_BR, TEST_BR_A, TEST_LP, TEST_LP_A };        /* of BR_Z and BR_NZ */
 
+#define JOIN_NONE(...)
+
 enum code_op {
-#define NAME(id) C_##id,
+#define NAME(id, n, end) C_##id,
 	CODE_NAMES
 #undef NAME
-	C_COUNT
+	C_COUNT, /* of those the compiler emits; then what vm/compile_fuse.c makes of them */
+	C_JOINED = C_COUNT - 1,
+#define JOIN2(a, x, b)	     C_##a##_##x##_##b,
+#define JOIN3(a, x, b, y, c) C_##a##_##x##_##b##_##y##_##c,
+#define JOIN4(a, x, b, y, c, z, d) C_##a##_##x##_##b##_##y##_##c##_##z##_##d,
+	CODE_JOINS2(JOIN_NONE, JOIN2)
+	CODE_JOINS3(JOIN_NONE, JOIN3)
+	CODE_JOINS4(JOIN_NONE, JOIN4)
+#undef JOIN2
+#undef JOIN3
+#undef JOIN4
+	C_ALL
+};
+
+/* Cells of each operation, and how it ends. */
+enum code_shape {
+	END_ON,
+	END_GOES,
+	END_LP,
+	END_BR,
+	END_FAR,
+#define NAME(id, n, end) CELLS_##id = n, ENDS_##id = END_##end,
+	CODE_NAMES
+#undef NAME
 };
 /* clang-format on */
 
@@ -145,6 +183,13 @@ struct code_payer {
 #define CODE_FUEL_PER_WORK  2u
 MUST_CHECK int code_compile_body(struct vm_code *c, uint32_t own, struct code_payer *payer,
 				 struct err *e);
+
+/* Cells of the operation at @w, before what vm/compile_fuse.c makes of it. */
+uint32_t code_cells(const union cell *w);
+
+/* vm/compile_fuse.c: puts joined operations in the place of the first of each
+ * two to four; @first_temp as in struct comp. */
+void code_fuse(union cell *w, uint32_t n, uint32_t first_temp);
 
 /* The module offset of the instruction whose cells include @at. */
 uint32_t body_offset(const struct body *b, const union cell *at);

@@ -132,6 +132,8 @@ LOWER(select)
 	}
 	y = pop_slot(c);
 	x = pop_slot(c);
+	if (op == C_SELECT && test == c->acc)
+		op = C_SELECT_a;
 	at = emit(c, op, temp(c, (uint32_t)c->stack.len), x, y);
 	emit_pair(c, test, w.c);
 	push_result(c, at);
@@ -200,7 +202,8 @@ static uint32_t pop_other(struct comp *c, bool second)
 static bool with_memory(struct comp *c, unsigned op, bool second, bool is_float)
 {
 	unsigned load = is_float ? C_f64_load : C_i32_load, form;
-	uint32_t x, offset, at;
+	uint64_t past;
+	uint32_t x, at;
 	union cell w;
 
 	if (from_memory[op] == 0 || !made_last(c, second) || (second && op == C_f64_sub))
@@ -210,13 +213,15 @@ static bool with_memory(struct comp *c, unsigned op, bool second, bool is_float)
 	if (form >= ARRAY_LEN(operand_forms) || operand_forms[form] == 0)
 		return false;
 	form = operand_forms[form] - 1u;
-	offset = form == FROM_S || form == FROM_A ? w.c : c->cells.at[c->last + 1].x;
+	past = form == FROM_S || form == FROM_A ? w.c : c->cells.at[c->last + 1].u64;
+	if (past > UINT32_MAX)
+		return false;
 	(void)take_back(c);
 	x = pop_other(c, second);
 	if (is_float ? x == c->facc : x == c->acc && form < FROM_A)
 		form += FROM_FORMS;
 	at = emit(c, from_memory[op] + form, temp(c, (uint32_t)c->stack.len), w.b, w.c);
-	emit_pair(c, offset, x);
+	emit_pair(c, (uint32_t)past, x);
 	push_result(c, at);
 	return true;
 }
@@ -331,16 +336,17 @@ static bool address_sum(struct comp *c, union cell *ret, enum form_load *ret_for
 	return true;
 }
 
-static uint32_t emit_load(struct comp *c, const struct lower *l, uint64_t offset)
+/* What is added to an address: to the end of the bytes there. */
+static uint32_t emit_load(struct comp *c, const struct lower *l, uint64_t past)
 {
 	uint32_t addr = pop_slot(c), to = temp(c, (uint32_t)c->stack.len), at;
 
 	emit_place(c);
-	if (offset <= UINT16_MAX)
+	if (past <= UINT16_MAX)
 		return emit(c, l->code + (addr == c->acc ? LOAD_A : LOAD_S), to, addr,
-			    (uint32_t)offset);
+			    (uint32_t)past);
 	at = emit(c, l->code + LOAD_FAR, to, addr, 0);
-	emit_word(c, offset);
+	emit_word(c, past);
 	return at;
 }
 
@@ -351,17 +357,17 @@ LOWER(load)
 	uint32_t at;
 
 	if (!address_sum(c, &sum, &form)) {
-		push_result(c, emit_load(c, l, im->k));
+		push_result(c, emit_load(c, l, im->k + l->n_out));
 		return;
 	}
 	emit_place(c);
 	at = emit(c, l->code + form, temp(c, (uint32_t)c->stack.len), sum.b, sum.c);
-	emit_word(c, im->k);
+	emit_word(c, im->k + l->n_out);
 	push_result(c, at);
 }
 
 /* With a sum for its address; what is stored was there before. */
-static bool store_at_sum(struct comp *c, const struct lower *l, uint64_t offset)
+static bool store_at_sum(struct comp *c, const struct lower *l, uint64_t past)
 {
 	struct val v = c->stack.at[c->stack.len - 1];
 	enum form_load form;
@@ -379,16 +385,17 @@ static bool store_at_sum(struct comp *c, const struct lower *l, uint64_t offset)
 	value = pop_slot(c);
 	emit_place(c);
 	(void)emit(c, l->code + STORE_XS + (unsigned)form - LOAD_XS, sum.b, value, sum.c);
-	emit_word(c, offset);
+	emit_word(c, past);
 	return true;
 }
 
 LOWER(store)
 {
+	uint64_t past = im->k + l->n_out;
 	uint32_t value, addr;
 	unsigned form = STORE_S;
 
-	if (store_at_sum(c, l, im->k))
+	if (store_at_sum(c, l, past))
 		return;
 	value = pop_slot(c);
 	addr = pop_slot(c);
@@ -397,11 +404,11 @@ LOWER(store)
 	else if (addr == c->acc)
 		form = STORE_A;
 	emit_place(c);
-	if (im->k <= UINT16_MAX) {
-		(void)emit(c, l->code + form, addr, value, (uint32_t)im->k);
+	if (past <= UINT16_MAX) {
+		(void)emit(c, l->code + form, addr, value, (uint32_t)past);
 	} else {
 		(void)emit(c, l->code + STORE_FAR, addr, value, 0);
-		emit_word(c, im->k);
+		emit_word(c, past);
 	}
 }
 
@@ -447,10 +454,10 @@ static const struct lower lower[OP_ROWS] = {
 #define UN(id, in, ...)       ROW(id) = { lower_unary, C_##id, 1, 1, IN_##in },
 #define DIV(id, ...)          ROW(id) = { lower_trapping, C_##id, 2, 1, false },
 #define CUT(id, ...)          ROW(id) = { lower_cut, C_##id, 1, 1, false },
-#define LOAD(id, ...)         ROW(id) = { lower_load, C_##id, 1, 1, false },
-#define STORE(id, as, in)     ROW(id) = { lower_store, C_##id, 2, 0, IN_##in },
+#define LOAD(id, as, out)     ROW(id) = { lower_load, C_##id, 1, sizeof(as), false },
+#define STORE(id, as, in)     ROW(id) = { lower_store, C_##id, 2, sizeof(as), IN_##in },
 #define SLOW(id, in, out)     ROW(id) = { lower_slow, SLOW_##id, in, out, false },
-#define NONE(id)
+#define NONE(id, ...)
 	CODE_ALL(INT, CMP, FCMP, FBIN, BIN, UN, DIV, CUT, LOAD, STORE, NONE)
 	CODE_SLOWS(SLOW)
 #define HAND(id, fn) ROW(id) = { lower_##fn, 0, 0, 0, false },
@@ -467,7 +474,7 @@ static const struct lower lower[OP_ROWS] = {
 	HAND(global_set, global_set)       HAND(memory_size, memory_size)
 	HAND(i32_const, const32)           HAND(i64_const, const64)
 	HAND(f32_const, const32)           HAND(f64_const, const64)
-	HAND(ref_null, ref_null)
+	HAND(ref_null, ref_null)           HAND(i64_extend_i32_u, nop) /* it is so in the slot */
 #undef HAND
 #undef INT
 #undef CMP
@@ -622,6 +629,7 @@ static struct body *body_new(const struct comp *c, uint32_t offset)
 	b->places = place;
 	put_entry(c, b->cells);
 	memcpy(b->cells + entry, c->cells.at, c->cells.len * sizeof(union cell));
+	code_fuse(b->cells, n, c->first_temp);
 	for (size_t i = 0; i < c->targets.len; i++) {
 		union cell *w = &b->cells[entry + c->targets.at[i]];
 

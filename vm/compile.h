@@ -71,7 +71,7 @@ struct comp {
 struct lower {
 	void (*fn)(struct comp *c, const struct lower *l, const struct imms *im);
 	uint16_t code;
-	uint8_t n_in, n_out; /* of a SLOW row; n_in of an INT or CMP: bytes */
+	uint8_t n_in, n_out; /* of a SLOW row; bytes: n_in of an INT or CMP, n_out of an access */
 	bool is_float;	     /* operands, or what is stored, may be in facc */
 };
 

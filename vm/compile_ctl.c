@@ -187,14 +187,15 @@ static void emit_return(struct comp *c)
 {
 	uint32_t top = (uint32_t)c->stack.len - 1;
 	struct val v;
+	uint32_t slot;
 
 	if (c->n_results == 1) {
 		v = c->stack.at[top];
 		if (v.kind == VAL_CONST)
 			store_val(c, temp(c, top), v, top);
+		slot = v.kind == VAL_LOCAL ? v.local : temp(c, top);
 		emit_place(c);
-		(void)emit(c, C_RET1, v.kind == VAL_LOCAL ? v.local : temp(c, top), 0,
-			   take_cost(c));
+		(void)emit(c, slot == c->acc ? C_RET1_a : C_RET1, slot, 0, take_cost(c));
 		return;
 	}
 	settle(c, c->n_results);
@@ -321,7 +322,7 @@ void lower_br_table(struct comp *c, const struct lower *w, const struct imms *im
 
 	settle(c, arity(label(c, depth)));
 	emit_place(c);
-	(void)emit(c, C_BR_TABLE, slot, 0, take_cost(c));
+	(void)emit(c, slot == c->acc ? C_BR_TABLE_a : C_BR_TABLE, slot, 0, take_cost(c));
 	emit_word(c, im->n);
 	table_entry(c, &all, depth);
 	for (uint32_t i = 0; i < im->n && c->bad == COMP_OK; i++)
@@ -357,15 +358,6 @@ void lower_block(struct comp *c, const struct lower *w, const struct imms *im)
 	(void)open_block(c, im);
 }
 
-/* Over the LOOP cell that follows, which is for branches back that have no lp. */
-static void emit_charge_loop(struct comp *c)
-{
-	if (c->cost == 0)
-		return;
-	emit_place(c);
-	(void)emit(c, C_CHARGE_LOOP, 0, 0, take_cost(c));
-}
-
 /* Fuel of what stands before must not be charged at every turn. */
 void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 {
@@ -373,7 +365,7 @@ void lower_loop(struct comp *c, const struct lower *w, const struct imms *im)
 
 	if (l == NULL)
 		return;
-	emit_charge_loop(c);
+	emit_charge(c);
 	l->head = (uint32_t)c->cells.len;
 	c->loop = l->head;
 	(void)emit(c, C_LOOP, 0, 0, 0);

@@ -43,7 +43,7 @@ static const uint8_t effects[C_COUNT] = {
 #define CUT(id, ...)          [C_##id] = TO_ACC,
 #define STORE(id, ...)        [C_##id] = KEEPS, [C_##id##_far] = KEEPS, [C_##id##_a] = KEEPS, \
 			      [C_##id##_v ... C_##id##_xak] = KEEPS,
-#define NONE(id)
+#define NONE(id, ...)
 #define LOAD(id, as, out)     [C_##id ... C_##id##_xak] = TO_##out,
 	CODE_ALL(INT, CMP, FCMP, FBIN, BIN, UN, DIV, CUT, LOAD, STORE, NONE)
 #define CMP32(id, ...)        [C_inc_lp_##id##_a ... C_inc_br_##id##_sa] = TO_ACC, \
@@ -57,9 +57,9 @@ static const uint8_t effects[C_COUNT] = {
 	CODE_FMULS(FMUL)
 	[C_BR_Z ... C_LP_NZ_a] = KEEPS,
 	[C_CHARGE] = KEEPS,
-	[C_INC_LP_NZ] = TO_ACC, [C_INC_BR_NZ] = TO_ACC, [C_INC2] = CLEARS, [C_LOOP] = CLEARS, [C_CHARGE_LOOP] = CLEARS,
+	[C_INC_LP_NZ] = TO_ACC, [C_INC_BR_NZ] = TO_ACC, [C_INC2] = CLEARS, [C_LOOP] = CLEARS,
 	[C_MOV2] = MOVES, [C_MOV] = MOVES, [C_CONST32] = MOVES, [C_CONST64] = MOVES, [C_MEMORY_SIZE] = MOVES,
-	[C_SELECT] = TO_ACC, [C_GLOBAL_GET] = TO_ACC,
+	[C_SELECT] = TO_ACC, [C_SELECT_a] = TO_ACC, [C_GLOBAL_GET] = TO_ACC,
 };
 /* clang-format on */
 

@@ -48,6 +48,12 @@ static struct vm_frame frame_of(const struct vm_func *f, const union cell *at)
 	return ret;
 }
 
+/* A direct call leaves it to its last cell to say which function it is. */
+static const struct vm_func *func_of(const struct ctl *c)
+{
+	return c->func != NULL ? c->func : &c->in->own[c->ip[-1].x];
+}
+
 /* A return address lies behind the call's cells, hence the - 1. */
 void trap_collect(const struct vm_store *s, enum vm_trap t, struct vm_trap_info *ret)
 {
@@ -55,11 +61,13 @@ void trap_collect(const struct vm_store *s, enum vm_trap t, struct vm_trap_info 
 
 	*ret = (struct vm_trap_info){ .trap = t };
 	for (const struct ctl *c = s->csp; c >= s->ctl; at = c->ip - 1, c--) {
-		if (c->func->in == &s->root)
+		const struct vm_func *f = func_of(c);
+
+		if (f->in == &s->root)
 			continue;
 		ret->depth++;
 		if (ret->n_frames < ARRAY_LEN(ret->frames))
-			ret->frames[ret->n_frames++] = frame_of(c->func, at);
+			ret->frames[ret->n_frames++] = frame_of(f, at);
 	}
 }
 

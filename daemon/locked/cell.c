@@ -187,15 +187,44 @@ static uint64_t whole_seconds(uint64_t ns)
 	return ns / 1000000000u + 2; /* the zygote is exact; this holds without it */
 }
 
+/* How large stream @i may become, where it is a file: output counts on it. */
+static uint64_t stream_size(const struct cell *c, int i, uint64_t output)
+{
+	struct stat st;
+	off_t at;
+
+	if (c->ask.stream[i] != STREAM_FD || fstat(i, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	at = lseek(i, 0, SEEK_CUR);
+	if (at < st.st_size)
+		at = st.st_size;
+	return output == 0 || output > (uint64_t)(INT64_MAX - at) ? RLIM_INFINITY
+								  : (uint64_t)at + output;
+}
+
+/* The largest that any file which a worker writes to may become. */
+static uint64_t largest_file(const struct cell *c, const struct policy_limits *l)
+{
+	uint64_t most = l->disk != 0 ? l->disk : RLIM_INFINITY;
+
+	for (int i = 1; i < 3; i++) {
+		uint64_t n = stream_size(c, i, l->output);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static size_t fill_limits(const struct cell *c, struct confine_limit *to)
 {
 	const struct policy_limits *l = policy_judge_limits(c->judge);
 	uint64_t fds = l->fds != 0 && l->fds < LIM_GUEST_FDS ? l->fds : LIM_GUEST_FDS;
+	uint64_t file = largest_file(c, l);
 	size_t n = 0;
 
 	to[n++] = (struct confine_limit){ RLIMIT_NOFILE, n_fixed(c) + fds + SPARE_FDS };
-	if (l->disk != 0)
-		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, l->disk };
+	if (file != RLIM_INFINITY)
+		to[n++] = (struct confine_limit){ RLIMIT_FSIZE, file };
 	if (c->ask.cpu_ns != 0)
 		to[n++] = (struct confine_limit){ RLIMIT_CPU, whole_seconds(c->ask.cpu_ns) };
 #ifndef WASMD_SANITIZED /* whose shadow is data too */

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "daemon/slot.h"
+#include "wasmd/attack.h"
 #include "wasmd/limits.h"
 #include "wasmd/policy.h"
 
@@ -193,17 +194,18 @@ static int lock_syscalls(const struct confine *c, struct err *e)
 static const struct step {
 	const char *what;
 	int (*take)(const struct confine *c, struct err *e);
-	uint32_t fence; /* may be missing when the operator says so */
-	int8_t step;	/* enum slot_step that ends with it, or -1 */
+	uint32_t fence;	       /* may be missing when the operator says so */
+	int8_t step;	       /* enum slot_step that ends with it, or -1 */
+	enum attack_fence off; /* what test builds may leave out */
 } steps[] = {
-	{ "descriptors", close_others, 0, STEP_FDS },
-	{ "limits", set_limits, POLICY_FENCE_RLIMITS, STEP_LIMITS },
-	{ "root", empty_root, 0, -1 },
-	{ "identity", become, 0, -1 },
-	{ "capabilities", drop_caps, 0, -1 },
-	{ "no new privileges", no_new_privs, 0, -1 },
-	{ "landlock", enter_domain, POLICY_FENCE_LANDLOCK, STEP_DOMAIN },
-	{ "seccomp", lock_syscalls, POLICY_FENCE_SECCOMP, STEP_FILTER },
+	{ "descriptors", close_others, 0, STEP_FDS, ATTACK_NOTHING },
+	{ "limits", set_limits, POLICY_FENCE_RLIMITS, STEP_LIMITS, ATTACK_LIMITS },
+	{ "root", empty_root, 0, -1, ATTACK_MOUNTS },
+	{ "identity", become, 0, -1, ATTACK_NOTHING },
+	{ "capabilities", drop_caps, 0, -1, ATTACK_CAPABILITIES },
+	{ "no new privileges", no_new_privs, 0, -1, ATTACK_NOTHING },
+	{ "landlock", enter_domain, POLICY_FENCE_LANDLOCK, STEP_DOMAIN, ATTACK_LANDLOCK },
+	{ "seccomp", lock_syscalls, POLICY_FENCE_SECCOMP, STEP_FILTER, ATTACK_SECCOMP },
 };
 
 static void tick(const struct confine *c, int8_t step)
@@ -221,7 +223,8 @@ int confine(const struct confine *c, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct err mine = { 0 };
 
-		if (steps[i].take(c, &mine) == 0 || (steps[i].fence & c->degraded) != 0) {
+		if (attack_off(steps[i].off) || steps[i].take(c, &mine) == 0 ||
+		    (steps[i].fence & c->degraded) != 0) {
 			tick(c, steps[i].step);
 			continue;
 		}

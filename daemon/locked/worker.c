@@ -64,7 +64,7 @@ static void record(struct worker *w, const struct gate_req *req, const struct po
 	const struct gate_obj *o = req->obj;
 	struct slot_audit a = {
 		.time_ns = now_ns(CLOCK_REALTIME),
-		.generation = w->cell.ask.generation,
+		.generation = req->generation,
 		.fd = o[0].fd,
 		.rights = o[0].rights,
 		.addr = req->addr,
@@ -87,13 +87,10 @@ static void record(struct worker *w, const struct gate_req *req, const struct po
 static int judge(void *arg, const struct gate_req *req)
 {
 	struct worker *w = arg;
-	struct gate_req r = *req;
-	struct policy_verdict v;
+	struct policy_verdict v = policy_judge(w->cell.judge, req);
 
-	r.generation = w->cell.ask.generation;
-	v = policy_judge(w->cell.judge, &r);
 	if (v.record)
-		record(w, &r, &v);
+		record(w, req, &v);
 	return v.value;
 }
 
@@ -316,9 +313,12 @@ static void furnish(struct worker *w, struct ipc_msg *m, uint64_t woken, struct 
 		return;
 	w->audit = slot_audit(w->cell.slot);
 	w->output = slot_output(w->cell.slot);
-	w->gate = (struct gate){ judge, w, policy_judge_refused(w->cell.judge),
-				 policy_judge_paths(w->cell.judge),
-				 policy_judge_only(w->cell.judge) ? visible : NULL };
+	w->gate = (struct gate){ .judge = judge,
+				 .arg = w,
+				 .refused = policy_judge_refused(w->cell.judge),
+				 .generation = w->cell.ask.generation,
+				 .paths = policy_judge_paths(w->cell.judge),
+				 .visible = policy_judge_only(w->cell.judge) ? visible : NULL };
 	if (configure_store(w, e) < 0 || configure_wasi(w, e) < 0)
 		return;
 	at[STEP_PREPARED] = now_ns(CLOCK_MONOTONIC);

@@ -15,6 +15,7 @@
 #include "daemon/priv/priv.h"
 #include "daemon/task.h"
 #include "wasmd/api.h"
+#include "wasmd/attack.h"
 #include "wasmd/policy.h"
 
 struct options {
@@ -288,6 +289,7 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r > 0 ? 0 : complain(&e);
+	attack_warn();
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/wasmd.sock",
 		       o.run != NULL ? o.run : "/run/wasmd");

@@ -16,6 +16,7 @@
 
 #include "daemon/locked/zygote.h"
 #include "daemon/priv/priv.h"
+#include "wasmd/attack.h"
 
 #define ZYGOTE_SPACES \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -123,7 +124,7 @@ _Noreturn static void be_born(struct birth *b)
 	const uint32_t numbers[] = { b->p->fences.degraded, c->cpu_s, c->wall_s, c->mib };
 	char text[ARRAY_LEN(numbers)][12];
 	const char *argv[] = { "wasmd-zygote", text[0], text[1], text[2], text[3], NULL };
-	const char *envp[] = { "LANG=C", NULL };
+	const char *envp[] = { "LANG=C", attack_env(), NULL };
 	sigset_t none;
 	char go;
 

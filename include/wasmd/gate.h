@@ -72,9 +72,10 @@ typedef int gate_fn(void *arg, const struct gate_req *req);
 struct gate {
 	gate_fn *judge;
 	void *arg;
-	uint64_t refused; /* bit per op that no argument can make allowed: such a
+	uint64_t refused;    /* bit per op that no argument can make allowed: such a
 			   * call is judged before any system call is made */
-	uint8_t paths;	  /* 1: rules look at paths, resolve them before judging */
+	uint64_t generation; /* of the policy that judges; stands in each request */
+	uint8_t paths;	     /* 1: rules look at paths, resolve them before judging */
 	/* Does @rel, relative to that preopened directory, exist for the guest?
 	 * "" is the directory itself; asked with @dir false it tells whether
 	 * everything in it does. NULL: everything exists. */

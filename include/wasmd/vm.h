@@ -121,6 +121,12 @@ struct vm_code *vm_code_unref(struct vm_code *c);
 /* Compiles every body now; for measuring and for warm zygotes. */
 MUST_CHECK int vm_code_compile_all(struct vm_code *c, struct err *e);
 
+/* Function @func, imported ones counted, as instructions beside its compiled
+ * code, compiled now if it is not yet. ERR_INVALID, and those of compiling. */
+typedef void vm_line_fn(void *arg, const char *line);
+MUST_CHECK int vm_code_dump(struct vm_code *c, uint32_t func, vm_line_fn *line, void *arg,
+			    struct err *e);
+
 uint32_t vm_code_n_imports(const struct vm_code *c);
 struct vm_import vm_code_import(const struct vm_code *c, uint32_t i);
 uint32_t vm_code_n_exports(const struct vm_code *c);

@@ -220,6 +220,17 @@ class Python(Real):
         self.assertEqual(before, hashlib.sha256((self.d.data / 'tasks.py').read_bytes()).digest())
 
 
+    def test_its_own_tests(self):
+        """CPython's tests of json, re, os and pathlib, where they come with it."""
+        found = self.run_as('python', '-c', 'import importlib.util as u; print(u.find_spec("test"))')
+        if found.out == 'None\n':
+            print('SKIP python-own-tests: the package has no module "test"')
+            return
+        r = self.run_as('python', '-m', 'test', 'test_json', 'test_re', 'test_os', 'test_pathlib',
+                        timeout=500)
+        self.assertIn('Result: SUCCESS', r.out)
+
+
 class Flipped(unittest.TestCase):
     """Bits of the same programs flipped, in the engine alone; `flip 10000` is the long run."""
 

@@ -37,6 +37,8 @@ struct seen {
 	unsigned asked;
 	int verdict;
 	const char *deny; /* this path is refused with EACCES */
+	const char *by;	  /* this name takes the place of a.txt while a call is judged */
+	int dir;
 };
 
 struct ctx {

@@ -34,6 +34,36 @@ static void output_ends_at_its_limit(void **state)
 	assert_int_equal(bytes, 100);
 }
 
+/* tests/e2e/test_disk.py has the cases; here it runs under the sanitizers. */
+static void the_disk_ends_at_its_limit(void **state)
+{
+	struct ctx *t = *state;
+	struct stat st;
+	uint32_t fd;
+
+	t->cfg.max_disk = 200;
+	reconfigure(t);
+	assert_int_equal(open_at(t, 3, "n", OF_CREAT, R_FILE), WE_OK);
+	fd = get32(t, A_RET);
+	put_iov(t, A_BUF, 60);
+	assert_int_equal(W(t, "fd_write", fd, A_IOV, 1, A_RET), WE_OK);
+	assert_int_equal(W(t, "fd_seek", fd, 20, 1, A_RET), WE_OK);
+	put_iov(t, A_BUF, 10);
+	assert_int_equal(W(t, "fd_write", fd, A_IOV, 1, A_RET), WE_OK); /* 90: with a gap of 20 */
+	assert_int_equal(W(t, "fd_filestat_set_size", fd, 10), WE_OK);
+	assert_int_equal(W(t, "fd_filestat_set_size", fd, 50), WE_OK);	/* 130 */
+	assert_int_equal(W(t, "fd_write", fd, A_IOV, 1, A_RET), WE_OK); /* 180: it stood at 90 */
+	assert_int_equal(W(t, "fd_pwrite", fd, A_IOV, 1, 0, A_RET), WE_OK);
+	assert_int_equal(t->trap, VM_TRAP_NONE);
+	put_iov(t, A_BUF, 11);
+	(void)W(t, "fd_write", fd, A_IOV, 1, A_RET);
+	assert_int_equal(get32(t, A_RET), 10);
+	assert_int_equal(t->trap, VM_TRAP_LIMIT);
+	assert_int_equal(wasi_limit_hit(t->w), WASI_LIMIT_DISK);
+	assert_int_equal(fstatat(t->dir, "n", &st, 0), 0);
+	assert_int_equal(st.st_size, 110);
+}
+
 static void host_calls_end_at_their_limit(void **state)
 {
 	struct ctx *t = *state;
@@ -216,9 +246,13 @@ static void memory_may_be_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(output_ends_at_its_limit),	T(host_calls_end_at_their_limit),
-		T(work_of_the_host_costs_fuel), T(descriptors_end_at_their_limit),
-		T(arguments_and_clocks),	T(bad_memory_is_a_fault),
+		T(output_ends_at_its_limit),
+		T(the_disk_ends_at_its_limit),
+		T(host_calls_end_at_their_limit),
+		T(work_of_the_host_costs_fuel),
+		T(descriptors_end_at_their_limit),
+		T(arguments_and_clocks),
+		T(bad_memory_is_a_fault),
 		T(any_arguments_will_do),
 #ifdef WASMD_FAULTS
 		T(memory_may_be_short),

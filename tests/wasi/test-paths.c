@@ -139,6 +139,28 @@ static void pipes_are_not_opened(void **state)
 	assert_int_equal(open_at(t, 3, "fifo", 0, R_FD_WRITE), WE_NOTCAPABLE);
 }
 
+/* What was judged was a file. */
+static void what_was_exchanged_is_not_used(void **state)
+{
+	struct ctx *t = *state;
+	uint32_t fd;
+
+	t->seen.dir = t->dir;
+	t->seen.by = "fifo";
+	assert_int_equal(open_at(t, 3, "a.txt", 0, R_FD_READ | R_FD_FILESTAT_GET), WE_OK);
+	assert_null(t->seen.by);
+	fd = get32(t, A_RET);
+	put_iov(t, A_BUF, 4);
+	assert_int_equal(W(t, "fd_read", fd, A_IOV, 1, A_RET2), WE_NOTCAPABLE);
+	assert_int_equal(W(t, "fd_filestat_get", fd, A_BUF), WE_NOTCAPABLE);
+	assert_int_equal(W(t, "fd_close", fd), WE_OK);
+	assert_int_equal(unlinkat(t->dir, "a.txt", 0), 0);
+	host_file(t, "a.txt", "x");
+	t->seen.by = "abs";
+	assert_int_equal(open_at(t, 3, "a.txt", 0, R_FD_READ), WE_LOOP);
+	assert_null(t->seen.by);
+}
+
 static void long_paths_end(void **state)
 {
 	struct ctx *t = *state;
@@ -208,6 +230,7 @@ int main(void)
 		T(read_only_holds),
 		T(names_can_be_changed),
 		T(pipes_are_not_opened),
+		T(what_was_exchanged_is_not_used),
 		T(long_paths_end),
 		T(deep_paths_end),
 		T(a_long_walk_costs_more),

@@ -12,6 +12,7 @@
 #include "vm/wasi/guest.h"
 #include "vm/wasi/resolve.h"
 #include "vm/wasi/sys.h"
+#include "wasmd/attack.h"
 #include "wasmd/fault.h"
 
 #define DIRENT_BYTES 24u  /* of the guest's record, before the name */
@@ -74,12 +75,13 @@ static bool is_listed(const struct call *c, const struct fd *f, const char *name
 	return place_visible(c->w, f, path, type == FT_DIR);
 }
 
-/* What lies above a granted directory has no number for the guest. false:
- * there was no room for all of it. */
+/* What lies above a directory has no number for the guest: it may be above the
+ * grant, whichever way the directory was reached. false: there was no room for
+ * all of it. */
 static bool put_entry(struct call *c, const struct fd *f, const struct kernel_dirent *d,
 		      struct out *o)
 {
-	bool above = f->preopen >= 0 && strcmp(d->name, "..") == 0;
+	bool above = strcmp(d->name, "..") == 0 && !attack_off(ATTACK_WASI);
 	uint64_t ino = above ? 0 : d->ino;
 	uint32_t len = (uint32_t)strlen(d->name);
 	uint8_t b[DIRENT_BYTES] = { 0 }, type = above ? FT_DIR : type_of(c, f, d);

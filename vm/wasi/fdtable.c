@@ -8,18 +8,12 @@
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
 #include "vm/wasi/sys.h"
+#include "wasmd/attack.h"
 #include "wasmd/fault.h"
-
-struct fd *fds_get(struct fdtable *t, uint32_t fd)
-{
-	if (fd >= t->used || t->at[fd].kind == FD_FREE)
-		return NULL;
-	return &t->at[fd];
-}
 
 static uint32_t lowest_free(const struct fdtable *t)
 {
-	uint32_t i = 0;
+	uint32_t i = t->low;
 
 	while (i < t->used && t->at[i].kind != FD_FREE)
 		i++;
@@ -52,21 +46,63 @@ enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *ret)
 	if (i >= t->cap && !grow(t))
 		return WE_NOMEM;
 	t->at[i] = *f;
+	t->low = i + 1;
 	if (i == t->used)
 		t->used++;
 	*ret = i;
 	return WE_OK;
 }
 
-void fds_drop(struct wasi *w, struct fd *f)
+void fds_free(struct fdtable *t, struct fd *f)
+{
+	uint32_t i = (uint32_t)(f - t->at);
+
+	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	if (i < t->low)
+		t->low = i;
+}
+
+#define SHORT_PATH 64u /* bytes; one such block is kept for the next open */
+
+bool fd_set_path(struct fdtable *t, struct fd *f, const char *path, uint32_t len)
+{
+	bool is_short = len < SHORT_PATH;
+
+	f->path = is_short ? t->spare : NULL;
+	if (f->path != NULL)
+		t->spare = NULL;
+	else
+		f->path = mem_resize(NULL, is_short ? SHORT_PATH : len + 1, 1);
+	if (f->path == NULL)
+		return false;
+	memcpy(f->path, path, len);
+	f->path[len] = '\0';
+	f->path_len = len;
+	return true;
+}
+
+static void drop_path(struct fdtable *t, struct fd *f)
+{
+	if (f->path == NULL || t->spare != NULL || f->path_len >= SHORT_PATH)
+		free(f->path);
+	else
+		t->spare = f->path;
+}
+
+void fd_release(struct wasi *w, struct fd *f)
 {
 	if (f->owned && f->host >= 0)
 		(void)sys_close(w, f->host);
 	if (f->list >= 0)
 		(void)sys_close(w, f->list);
-	free(f->path);
 	free(f->listing);
-	*f = (struct fd){ .kind = FD_FREE, .host = -1, .list = -1 };
+	drop_path(&w->fds, f);
+}
+
+void fds_drop(struct wasi *w, struct fd *f)
+{
+	fd_release(w, f);
+	fds_free(&w->fds, f);
 }
 
 void fds_done(struct wasi *w)
@@ -75,6 +111,7 @@ void fds_done(struct wasi *w)
 		if (w->fds.at[i].kind != FD_FREE)
 			fds_drop(w, &w->fds.at[i]);
 	free(w->fds.at);
+	free(w->fds.spare);
 	w->fds = (struct fdtable){ 0 };
 }
 
@@ -98,6 +135,11 @@ static bool is_terminal(const struct stat *st)
 	unsigned n = major(st->st_rdev);
 
 	return S_ISCHR(st->st_mode) && (n == 4 || n == 5 || (n >= 136 && n <= 143));
+}
+
+static bool is_null(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
 static enum fd_kind kind_of(mode_t mode)
@@ -157,6 +199,8 @@ static int stdio_of_host(struct wasi *w, struct fd *ret, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "standard stream %d is no file, pipe, terminal or socket",
 			       ret->stream);
+	ret->ready = is_null(&st);
+	ret->adrift = true; /* whoever passed it may have been anywhere */
 	ret->filetype = filetype_of(st.st_mode);
 	ret->flags = (flags & O_APPEND) != 0 ? FDF_APPEND : 0;
 	ret->rights = stdio_rights(&st, ret->kind, (int)flags);
@@ -211,15 +255,10 @@ int fd_of_preopen(struct wasi *w, int i, struct fd *ret, struct err *e)
 			    .mount = (uint32_t)i,
 			    .filetype = FT_DIR,
 			    .rights = R_DIR,
-			    .inherit = R_DIR | R_FILE,
-			    .path_len = (uint32_t)len };
-	if (!p->write) {
+			    .inherit = R_DIR | R_FILE };
+	if (!p->write && !attack_off(ATTACK_WASI)) {
 		ret->rights &= ~(uint64_t)R_MUTATE;
 		ret->inherit &= ~(uint64_t)R_MUTATE;
 	}
-	ret->path = mem_new(len + 1, 1);
-	if (ret->path == NULL)
-		return err_nomem(e);
-	memcpy(ret->path, p->guest, len);
-	return 0;
+	return fd_set_path(&w->fds, ret, p->guest, (uint32_t)len) ? 0 : err_nomem(e);
 }

@@ -8,7 +8,10 @@
 #include "vm/wasi/wasi_priv.h"
 
 /* The entry of @fd, or NULL when it is not open. */
-struct fd *fds_get(struct fdtable *t, uint32_t fd);
+static inline struct fd *fds_get(struct fdtable *t, uint32_t fd)
+{
+	return fd < t->used && t->at[fd].kind != FD_FREE ? &t->at[fd] : NULL;
+}
 
 /* Puts *@f at the lowest free number. On failure (EMFILE, ENOMEM) *@f is
  * still the caller's. */
@@ -17,7 +20,16 @@ MUST_CHECK enum werr fds_add(struct fdtable *t, const struct fd *f, uint32_t *re
 /* Whether one more would fit the limit. */
 bool fds_full(const struct fdtable *t);
 
-/* Closes what the entry owns and frees it. */
+/* Gives @f a copy of @path. */
+MUST_CHECK bool fd_set_path(struct fdtable *t, struct fd *f, const char *path, uint32_t len);
+
+/* Makes an entry of the table a free one; what it had is not closed. */
+void fds_free(struct fdtable *t, struct fd *f);
+
+/* Closes what @f owns, in the table or not. */
+void fd_release(struct wasi *w, struct fd *f);
+
+/* Both. */
 void fds_drop(struct wasi *w, struct fd *f);
 
 void fds_done(struct wasi *w);

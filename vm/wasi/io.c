@@ -11,6 +11,7 @@
 #include "vm/wasi/fdtable.h"
 #include "vm/wasi/guest.h"
 #include "vm/wasi/io.h"
+#include "vm/wasi/meter.h"
 
 /* The signal that accompanies a stop is let in only inside ppoll, so a stop
  * between the test and the wait is not lost. */
@@ -57,7 +58,7 @@ static enum werr wait_ready(struct call *c, const struct fd *f, short events)
 	bool nonblock = (f->flags & FDF_NONBLOCK) != 0;
 	int64_t rc;
 
-	if (f->kind != FD_STREAM && f->kind != FD_SOCK)
+	if (f->ready || (f->kind != FD_STREAM && f->kind != FD_SOCK))
 		return WE_OK;
 	rc = nonblock ? io_wait(c, &p, 1, &now) : wait_shown(c, &p);
 	if (rc < 0)
@@ -96,78 +97,6 @@ enum werr call_fd_pread(struct call *c)
 		return WE_SPIPE;
 	return moved(c, sys_preadv(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]),
 		     &c->w->use.bytes_read, c->a[4]);
-}
-
-/* What bytes written to a descriptor count on: output or files. */
-struct meter {
-	uint64_t *used; /* NULL: nothing */
-	uint64_t max;
-	enum wasi_limit limit;
-};
-
-static struct meter meter_of(struct wasi *w, const struct fd *f)
-{
-	if (f->stream >= 1)
-		return (struct meter){ &w->output, w->cfg.max_output, WASI_LIMIT_OUTPUT };
-	if (f->kind == FD_FILE)
-		return (struct meter){ &w->disk, w->cfg.max_disk, WASI_LIMIT_DISK };
-	return (struct meter){ 0 };
-}
-
-/* Cuts what is to be written to what is still allowed; at the limit the guest
- * ends with this call. */
-static struct meter cut_written(struct call *c, const struct fd *f)
-{
-	struct meter m = meter_of(c->w, f);
-	uint64_t want = iov_cut(c, UINT64_MAX);
-
-	if (m.max == 0 || want <= m.max - *m.used)
-		return m;
-	(void)iov_cut(c, m.max - *m.used);
-	c->w->limit = m.limit;
-	c->trap = VM_TRAP_LIMIT;
-	return m;
-}
-
-/* After a write of @n bytes. */
-static void count_written(const struct meter *m, int64_t n)
-{
-	if (m->used != NULL && n > 0)
-		*m->used += (uint64_t)n;
-}
-
-/* @n bytes of a file that are not written but set aside; false: the guest ends. */
-static bool set_aside(struct call *c, uint64_t n)
-{
-	struct wasi *w = c->w;
-
-	if (w->cfg.max_disk != 0 && n > w->cfg.max_disk - w->disk) {
-		w->limit = WASI_LIMIT_DISK;
-		c->trap = VM_TRAP_LIMIT;
-		return false;
-	}
-	w->disk += n;
-	return true;
-}
-
-enum werr call_fd_allocate(struct call *c)
-{
-	if (c->a[2] == 0)
-		return WE_INVAL;
-	if (!set_aside(c, c->a[2]))
-		return WE_DQUOT;
-	return werr_of(sys_allocate(c->w, c->fd[0]->host, (int64_t)c->a[1], (int64_t)c->a[2]));
-}
-
-enum werr call_fd_filestat_set_size(struct call *c)
-{
-	struct stat st;
-	int64_t rc = c->w->cfg.max_disk != 0 ? sys_stat(c->w, c->fd[0]->host, &st) : -1;
-
-	if (rc == 0 && c->a[1] > (uint64_t)st.st_size &&
-	    !set_aside(c, c->a[1] - (uint64_t)st.st_size))
-		return WE_DQUOT;
-	return werr_of(sys_truncate(c->w, c->fd[0]->host, (int64_t)c->a[1]));
 }
 
 static int64_t write_sink(struct call *c, const struct fd *f)
@@ -227,19 +156,21 @@ static int64_t write_stream(struct call *c, const struct fd *f, enum werr *ret_w
 enum werr call_fd_write(struct call *c)
 {
 	struct fd *f = c->fd[0];
-	struct meter m = cut_written(c, f);
+	struct meter m = meter_write(c, f, -1);
 	enum werr e = WE_OK;
 	int64_t n;
 
 	if (f->kind == FD_SINK)
 		n = write_sink(c, f);
-	else if (f->kind == FD_FILE)
+	else if (f->kind == FD_FILE || f->ready)
 		n = sys_writev(c->w, f->host, c->iov, c->n_iov);
 	else
 		n = write_stream(c, f, &e);
 	if (n == 0 && e != WE_OK)
 		return e;
-	count_written(&m, n);
+	if (n > 0)
+		f->adrift = false;
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[3]);
 }
 
@@ -251,9 +182,9 @@ enum werr call_fd_pwrite(struct call *c)
 
 	if (f->kind != FD_FILE)
 		return WE_SPIPE;
-	m = cut_written(c, f);
+	m = meter_write(c, f, (int64_t)c->a[3]);
 	n = sys_pwritev(c->w, f->host, c->iov, c->n_iov, (int64_t)c->a[3]);
-	count_written(&m, n);
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
 
@@ -329,7 +260,7 @@ enum werr call_sock_send(struct call *c)
 		return WE_NOTSOCK;
 	if (c->a[3] != 0)
 		return WE_INVAL;
-	m = cut_written(c, f);
+	m = meter_write(c, f, -1);
 	/* a socket that can't send any more tells it at once, full or not */
 	do {
 		n = sys_send(c->w, f->host, &mh, MSG_DONTWAIT);
@@ -337,7 +268,7 @@ enum werr call_sock_send(struct call *c)
 	} while (n == -EAGAIN && e == WE_OK);
 	if (e != WE_OK)
 		return e;
-	count_written(&m, n);
+	meter_written(&m, n);
 	return moved(c, n, &c->w->use.bytes_written, c->a[4]);
 }
 

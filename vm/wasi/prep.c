@@ -3,6 +3,7 @@
  * addresses, lengths, offsets, flags. No system calls here.
  */
 #include "vm/wasi/guest.h"
+#include "wasmd/attack.h"
 
 enum werr prep_none(struct call *c)
 {
@@ -107,5 +108,5 @@ enum werr prep_symlink(struct call *c)
 		return e;
 	c->req.obj[0].path = target;
 	c->req.obj[0].path_len = (uint32_t)c->a[1];
-	return target[0] == '/' ? WE_NOTCAPABLE : WE_OK;
+	return target[0] == '/' && !attack_off(ATTACK_WASI) ? WE_NOTCAPABLE : WE_OK;
 }

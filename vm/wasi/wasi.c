@@ -67,28 +67,38 @@ enum werr call_moved(struct call *c, uint64_t bytes)
 
 /* ---- decoding ----------------------------------------------------------- */
 
-static void decode(struct call *c, const union vm_value *v)
+static struct shape shape_of(const char *sig)
 {
-	uint32_t n = 0;
+	struct shape t = { .flags_at = UINT8_MAX };
 
-	for (const char *s = c->row->sig; *s != '\0'; s++) {
-		if (*s == '!')
+	for (; *sig != '\0'; sig++) {
+		if (*sig == '!')
 			continue;
-		if (*s == 'd')
-			c->fdnum[c->n_fds++] = v[n].i32;
-		if (*s == 'f') {
-			c->follow = (v[n].i32 & LOOKUP_FOLLOW) != 0;
-			c->bad_lookup = v[n].i32 > LOOKUP_FOLLOW;
-		}
-		if (*s == 'p')
-			c->path_arg[c->n_paths++] = n;
-		c->a[n] = *s == 'l' ? v[n].i64 : v[n].i32;
-		n++;
-		if (*s == 'p' || *s == 's') {
-			c->a[n] = v[n].i32;
-			n++;
-		}
+		if (*sig == 'd')
+			t.fd_at[t.n_fds++] = t.n;
+		if (*sig == 'f')
+			t.flags_at = t.n;
+		if (*sig == 'p')
+			t.path_at[t.n_paths++] = t.n;
+		t.mask[t.n++] = *sig == 'l' ? UINT64_MAX : UINT32_MAX;
+		if (*sig == 'p' || *sig == 's')
+			t.mask[t.n++] = UINT32_MAX;
 	}
+	return t;
+}
+
+static void decode(struct call *c, const struct shape *t, const union vm_value *v)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		c->a[i] = v[i].i64 & t->mask[i];
+	c->n_fds = t->n_fds;
+	for (uint32_t i = 0; i < t->n_fds; i++)
+		c->fdnum[i] = v[t->fd_at[i]].i32;
+	c->n_paths = t->n_paths;
+	for (uint32_t i = 0; i < t->n_paths; i++)
+		c->path_arg[i] = t->path_at[i];
+	c->follow = t->flags_at < t->n && (v[t->flags_at].i32 & LOOKUP_FOLLOW) != 0;
+	c->bad_lookup = t->flags_at < t->n && v[t->flags_at].i32 > LOOKUP_FOLLOW;
 }
 
 /* @f lacks right @need: of what kind of thing can it not be asked? */
@@ -132,7 +142,7 @@ static enum werr check_fds(struct call *c)
  * rank leads to. symlink has its only place second. */
 static void fill_obj(struct call *c, uint32_t i)
 {
-	struct gate_obj *o = &c->req.obj[i + (c->row->sig[0] == 's')];
+	struct gate_obj *o = &c->req.obj[i + (c->row->op == GATE_OP_path_symlink)];
 	const struct fd *f = c->fd[i];
 
 	o->fd = c->fdnum[i];
@@ -154,6 +164,7 @@ static enum werr ask(struct call *c)
 	enum werr e;
 
 	c->req = (struct gate_req){ .op = c->row->op,
+				    .generation = c->w->cfg.gate->generation,
 				    .tenant = c->w->cfg.tenant,
 				    .instance = c->w->cfg.instance,
 				    .obj = { { .fd = GATE_NO_FD, .sets = c->row->sets },
@@ -232,6 +243,26 @@ static enum werr ask_resolved(struct call *c)
 
 /* ---- running ------------------------------------------------------------ */
 
+/* Is what was opened as a file one? Asked once, and only of what is used: an
+ * open and a close alone save the system call. */
+static bool is_file(struct call *c, struct fd *f)
+{
+	struct stat st;
+
+	if (sys_stat(c->w, f->host, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	f->unseen = false;
+	return true;
+}
+
+static enum werr carry_out(struct call *c)
+{
+	for (uint32_t i = 0; i < c->n_fds; i++)
+		if (c->fd[i]->unseen && c->row->right[i] != 0 && !is_file(c, c->fd[i]))
+			return WE_NOTCAPABLE;
+	return c->row->run(c);
+}
+
 static enum werr judge_and_run(struct call *c)
 {
 	bool early = c->n_paths == 0 || gate_refused(c);
@@ -241,7 +272,7 @@ static enum werr judge_and_run(struct call *c)
 		e = ask_unseen(c);
 	if (e == WE_OK && c->n_paths != 0)
 		e = ask_resolved(c);
-	return e == WE_OK && c->trap == VM_TRAP_NONE ? c->row->run(c) : e;
+	return e == WE_OK && c->trap == VM_TRAP_NONE ? carry_out(c) : e;
 }
 
 static enum werr run(struct call *c)
@@ -280,17 +311,23 @@ static enum vm_trap admit(struct call *c)
 enum vm_trap wasi_host_call(void *arg, struct vm_caller *vm, union vm_value *v)
 {
 	const struct slot *s = arg;
-	struct call c = {
-		.w = s->w, .vm = vm, .row = &call_rows[s->id], .old = s->old, .at = s->w->scratch.at
-	};
-	enum vm_trap t = admit(&c);
+	struct call c;
+	enum vm_trap t;
 	enum werr e;
+
+	memset(&c, 0, offsetof(struct call, a));
+	c.w = s->w;
+	c.vm = vm;
+	c.row = &call_rows[s->id];
+	c.old = s->old;
+	c.at = s->w->scratch.at;
+	t = admit(&c);
 
 	if (t != VM_TRAP_NONE)
 		return t;
-	decode(&c, v);
+	decode(&c, &s->shape, v);
 	e = run(&c);
-	if (c.trap == VM_TRAP_NONE && c.row->sig[0] != '!')
+	if (c.trap == VM_TRAP_NONE && s->id != CALL_proc_exit)
 		v[0].i32 = (uint32_t)e;
 	return c.trap;
 }
@@ -305,7 +342,8 @@ int wasi_new(struct wasi **ret, struct err *e)
 		return err_nomem(e);
 	for (uint32_t m = 0; m < 2; m++)
 		for (uint32_t i = 0; i < CALL_COUNT; i++)
-			w->slots[m][i] = (struct slot){ w, (enum call_id)i, m == 1, NULL };
+			w->slots[m][i] = (struct slot){ w, (enum call_id)i, m == 1,
+							shape_of(call_rows[i].sig), NULL };
 	*ret = w;
 	return 0;
 }
@@ -332,7 +370,7 @@ static int add_first(struct wasi *w, struct fd *f, int rc, struct err *e)
 
 	if (rc == 0 && fds_add(&w->fds, f, &at) == WE_OK)
 		return 0;
-	free(f->path);
+	free(f->path); /* NULL unless it is a directory's */
 	return rc != 0 ? rc : err_set(e, ERR_LIMIT, "more descriptors are granted than allowed");
 }
 

@@ -11,10 +11,12 @@
 
 #include "vm/wasi/abi.h"
 #include "vm/wasi/wasi.def"
+#include "wasmd/attack.h"
 #include "wasmd/limits.h"
 #include "wasmd/wasi.h"
 
 #define WASI_MAX_ARGS 9
+#define PLACE_NAME    (ATTACK_BUILD ? LIM_PATH_BYTES : NAME_MAX)
 
 /* Work of the host in fuel: one host call, one step of a path's walk, and this
  * many bytes moved for one unit, so that a copy by the host costs about what
@@ -48,6 +50,9 @@ struct fd {
 	int host;	 /* or -1 */
 	int list;	 /* of a directory, opened for reading at its first listing; or -1 */
 	bool owned;	 /* host is closed with the entry */
+	bool unseen;	 /* opened as a file, and not looked at since */
+	bool adrift;	 /* may stand behind its file's end */
+	bool ready;	 /* of a stream that never makes anyone wait: the null device */
 	int stream;	 /* 0, 1, 2 when it is that standard stream, wherever it was
 			 * renumbered to; else -1 */
 	int preopen;	 /* index in the configuration, or -1 */
@@ -64,6 +69,8 @@ struct fd {
 struct fdtable {
 	struct fd *at;
 	uint32_t cap, used, max; /* used: one above the highest ever open */
+	uint32_t low;		 /* nothing below is free */
+	char *spare;		 /* a block for the next short path, or NULL */
 };
 
 /* Where a path leads: a name in a directory that is held, and that name is
@@ -75,11 +82,20 @@ struct place {
 	uint32_t class; /* enum gate_class of what is there now */
 	struct stat st; /* of what is there now; st_mode 0: nothing */
 	uint32_t path_len;
-	char name[NAME_MAX + 1];	   /* "." when the path leads to the directory itself */
+	char name[PLACE_NAME + 1];	   /* "." when the path leads to the directory itself */
 	char path[2 * LIM_PATH_BYTES + 2]; /* absolute guest path */
 };
 
 struct call;
+
+/* What a signature says, for a call's use. */
+struct shape {
+	uint8_t n; /* wasm parameters */
+	uint8_t n_fds, n_paths;
+	uint8_t fd_at[2], path_at[2]; /* which of them */
+	uint8_t flags_at;	      /* lookup flags; n: there are none */
+	uint64_t mask[WASI_MAX_ARGS]; /* the bits of each that count */
+};
 
 struct call_row {
 	const char *name, *sig;
@@ -95,6 +111,7 @@ struct slot {
 	struct wasi *w;
 	enum call_id id;
 	bool old; /* of wasi_unstable */
+	struct shape shape;
 	struct vm_func *func;
 };
 
@@ -127,8 +144,7 @@ struct call {
 	struct vm_caller *vm;
 	const struct call_row *row;
 	bool old;
-	enum vm_trap trap;	   /* set: the guest ends here */
-	uint64_t a[WASI_MAX_ARGS]; /* as passed, one per wasm parameter */
+	enum vm_trap trap; /* set: the guest ends here */
 	uint32_t fdnum[2];
 	struct fd *fd[2];
 	uint32_t n_fds;
@@ -139,6 +155,8 @@ struct call {
 	struct place *at;  /* of the paths, once resolved */
 	struct iovec *iov; /* of calls that move data */
 	int n_iov;
+	/* from here on nothing is cleared when a call begins */
+	uint64_t a[WASI_MAX_ARGS]; /* as passed, one per wasm parameter */
 	struct gate_req req;
 };
 

@@ -22,8 +22,8 @@ STATE_FILES = {'wasmd.db', 'wasmd.db-wal', 'wasmd.db-shm', 'wasmd.lock', 'audit.
                'logs', 'zygotes'}
 # What must never be read in the daemon's log.
 ALARMS = re.compile(r'Sanitizer|runtime error|[Aa]ssert|off the table|no worker writes|'
-                    r'broke the protocol|is not recorded|stays:|can.t be read|'
-                    r'the front ended \((status|signal (?!9\)))')
+                    r'broke the protocol|is not recorded|stays:|can.t be (read|taken over)|'
+                    r'was not asked|the front ended \((status|signal (?!9\)))')
 
 
 def mounts(service):

@@ -375,6 +375,16 @@ static void refuse_start(struct inst *n, const struct ipc_msg *m, int error)
 	n->end.finished = now_ns(CLOCK_REALTIME);
 }
 
+/* It ends with this front, as if its client did. */
+static void unkeep(struct inst *n)
+{
+	n->kept.flags |= START_CLIENT;
+	n->kept.flags &= ~(uint64_t)START_KEPT;
+	fd_clear(&n->slot);
+	fd_clear(&n->calls);
+	fd_clear(&n->input);
+}
+
 /* What a later front needs stays here. When descriptors run short, the instance
  * ends with this front, as if its client did. */
 static void keep_fds(struct zygote *z, struct inst *n, struct ipc_msg *m)
@@ -390,11 +400,7 @@ static void keep_fds(struct zygote *z, struct inst *n, struct ipc_msg *m)
 		n->slot = fd_take(&m->fds[FD_SLOT]);
 	if (n->slot >= 0 && (rlim_t)n->slot + FDS_TO_GO < lim.rlim_cur)
 		return;
-	n->kept.flags |= START_CLIENT;
-	n->kept.flags &= ~(uint64_t)START_KEPT;
-	fd_clear(&n->slot);
-	fd_clear(&n->calls);
-	fd_clear(&n->input);
+	unkeep(n);
 }
 
 /* What a start leaves behind comes after it: the woken child may be waiting for
@@ -575,9 +581,12 @@ static void be_orphan(struct zygote *z)
 	(void)dup2(STDIN_FILENO, ZYGOTE_CHANNEL_FD); /* so that nothing else gets the number */
 	z->orphan = true;
 	z->quiet_since = now_ns(CLOCK_MONOTONIC);
+	finish_start(z);
 	for (size_t i = 0; i < z->insts.len; i++) {
 		struct inst *n = &z->insts.at[i];
 
+		if (is_kept(n) && n->slot < 0) /* it could never be told of */
+			unkeep(n);
 		n->told = n->said = false;
 		if (!is_kept(n) || (n->kept.flags & START_CLIENT) != 0)
 			end_inst(n, CAUSE_CLIENT);

@@ -1,11 +1,11 @@
-"""What small tools do: text, digests, archives, many small files below /work."""
+"""What small tools do: text, digests, archives, many small files below /job."""
 import hashlib
 import json
 import os
 import re
 import zipfile
 
-TOP = '/work/notes'
+TOP = '/job/notes'
 os.makedirs(TOP, exist_ok=True)
 for i in range(1000):
     with open(f'{TOP}/{i:04}.json', 'w') as f:
@@ -20,10 +20,10 @@ for name in sorted(os.listdir(TOP)):
     total += note['n']
     words += int(re.search(r'of (\d+) words', note['text'])[1])
 
-with zipfile.ZipFile('/work/notes.zip', 'w', zipfile.ZIP_DEFLATED) as z:
+with zipfile.ZipFile('/job/notes.zip', 'w', zipfile.ZIP_DEFLATED) as z:
     for name in sorted(os.listdir(TOP))[:100]:
         z.write(f'{TOP}/{name}', name)
-with zipfile.ZipFile('/work/notes.zip') as z:
+with zipfile.ZipFile('/job/notes.zip') as z:
     bad, kept = z.testzip(), len(z.namelist())
 
 for name in os.listdir(TOP):

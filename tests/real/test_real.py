@@ -201,11 +201,11 @@ class Python(Real):
         print(f'bar real.python_print_s {best:.2f} 1.5 {"ok" if best <= 1.5 else "short"}')
 
     def test_thousand_files(self):
-        out = json.loads(self.run_as('python', '/work/tasks.py', timeout=240).out)
+        out = json.loads(self.run_as('python', '/job/tasks.py', timeout=240).out)
         script = (ROOT / 'examples/scripts/tasks.py').read_text()
         here = self.d.dir / 'native'
         here.mkdir()
-        native = subprocess.run([sys.executable, '-c', script.replace('/work', str(here))],
+        native = subprocess.run([sys.executable, '-c', script.replace('/job', str(here))],
                                 capture_output=True, check=True)
         self.assertEqual(out, json.loads(native.stdout))
         self.assertEqual((out['files'], out['bad'], out['kept']), (1000, None, 100))
@@ -214,7 +214,7 @@ class Python(Real):
 
     def test_scripts_stay_as_they_are(self):
         before = hashlib.sha256((self.d.data / 'tasks.py').read_bytes()).digest()
-        r = self.run_as('python', '-c', 'open("/work/tasks.py", "a")', check=1)
+        r = self.run_as('python', '-c', 'open("/job/tasks.py", "a")', check=1)
         self.assertIn('PermissionError', r.err)
         self.assertIn('by rule "scripts-stay"', r.err)
         self.assertEqual(before, hashlib.sha256((self.d.data / 'tasks.py').read_bytes()).digest())

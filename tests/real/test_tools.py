@@ -56,7 +56,7 @@ class Tool(unittest.TestCase):
         doc = json.loads((ROOT / 'examples' / f'{self.name}.json').read_text())
         for m in doc['mounts']:
             if 'host' in m:
-                m['host'] = str(self.d.data if m['guest'] == '/work' else self.kept)
+                m['host'] = str(self.d.data if m['guest'] == '/job' else self.kept)
         return self.d.policy(f'{self.name}.json', **doc)
 
     def ours(self, *args, check=0):
@@ -70,7 +70,7 @@ class Tool(unittest.TestCase):
         return r
 
     def nodes(self, *args):
-        grants = [f'{self.other}::/work'] + ([f'{self.kept}::{self.folder[1]}'] if self.folder else [])
+        grants = [f'{self.other}::/job'] + ([f'{self.kept}::{self.folder[1]}'] if self.folder else [])
         return subprocess.run(['node', '--no-warnings', ROOT / 'tests/real/oracle.mjs', *grants,
                                '--', REAL / f'{self.name}.wasm', *args], check=True, text=True,
                               capture_output=True, timeout=400)
@@ -86,10 +86,10 @@ class Llvm(Tool):
     name, folder, inputs = 'llvm', ('llvm', '/usr'), ('programs/sorted.c',)
     COMPILE = ('clang', '-cc1', '-triple', TARGET, '-O2', '-emit-obj', '-resource-dir', '/usr',
                '-isysroot', '/usr', '-internal-isystem', '/usr/include', '-internal-isystem',
-               '/usr/include/wasm32-wasip1', '-o', '/work/sorted.o', '-x', 'c', '/work/sorted.c')
+               '/usr/include/wasm32-wasip1', '-o', '/job/sorted.o', '-x', 'c', '/job/sorted.c')
     LINK = ('wasm-ld', '-m', 'wasm32', '-L/usr/lib/wasm32-wasip1',
-            '/usr/lib/wasm32-wasip1/crt1-command.o', '/work/sorted.o', '-lc',
-            f'/usr/lib/{TARGET}/libclang_rt.builtins.a', '-o', '/work/sorted.wasm')
+            '/usr/lib/wasm32-wasip1/crt1-command.o', '/job/sorted.o', '-lc',
+            f'/usr/lib/{TARGET}/libclang_rt.builtins.a', '-o', '/job/sorted.wasm')
 
     def test_compiles_links_and_runs_a_program(self):
         for step in (self.COMPILE, self.LINK):
@@ -108,9 +108,9 @@ class Llvm(Tool):
 
     def test_sources_stay_as_they_are(self):
         before = (self.d.data / 'sorted.c').read_bytes()
-        words = ('/work/sorted.c' if w == '/work/sorted.o' else w for w in self.COMPILE)
+        words = ('/job/sorted.c' if w == '/job/sorted.o' else w for w in self.COMPILE)
         r = self.ours(*words, check=1)
-        self.assertRegex(r.err, r'denied: path_open /work/sorted(-\w+)?\.c')  # or one beside it
+        self.assertRegex(r.err, r'denied: path_open /job/sorted(-\w+)?\.c')  # or one beside it
         self.assertEqual((self.d.data / 'sorted.c').read_bytes(), before)
 
 
@@ -118,8 +118,8 @@ class Yosys(Tool):
     name, folder, inputs = 'yosys', ('yosys/share', '/share'), ('scripts/counter.v',)
 
     def test_synthesises_a_counter(self):
-        script = ('read_verilog /work/counter.v; synth -top counter -noabc; '
-                  'write_json /work/counter.json; tee -o /work/stat.txt stat')
+        script = ('read_verilog /job/counter.v; synth -top counter -noabc; '
+                  'write_json /job/counter.json; tee -o /job/stat.txt stat')
         self.ours('-q', '-p', script)
         self.nodes('-q', '-p', script)
         cells = json.loads(self.same('counter.json'))['modules']['counter']['cells']
@@ -131,7 +131,7 @@ class Flite(Tool):
     name = 'flite'
 
     def test_speaks_into_a_file(self):
-        words = ('-t', 'The quick brown fox jumps over the lazy dog.', '-o', '/work/fox.wav')
+        words = ('-t', 'The quick brown fox jumps over the lazy dog.', '-o', '/job/fox.wav')
         self.ours(*words)
         self.nodes(*words)
         wav = self.same('fox.wav')
@@ -146,10 +146,10 @@ class Speedtest(Tool):
         """Its own verification of what each test did; the times are our own."""
         words = ('--vfs', 'unix-none', '--size', '2', '--testset', 'main', '--verify')
         ours = self.ours(*words, '/db/speed.db').out
-        there = self.nodes(*words, '/work/speed.db').stdout
+        there = self.nodes(*words, '/job/speed.db').stdout
 
         def without_times(text):
-            return re.sub(r'\.*\s*\d+\.\d+s', '', text).replace('/work/', '/db/')
+            return re.sub(r'\.*\s*\d+\.\d+s', '', text).replace('/job/', '/db/')
         self.assertIn('TOTAL', ours)
         self.assertGreater(len(ours.splitlines()), 30)
         self.assertEqual(without_times(ours), without_times(there))
